@@ -1,0 +1,102 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef XF_ENGINE_H
+#define XF_ENGINE_H 1
+
+/* The engine: owns every virtual router of one switch.
+ * ====================================================
+ *
+ * Threads
+ * -------
+ * - The engine's own thread is the one writer of all rule tables.  It owns the
+ *   speakers' sockets, decoding, neighbour life, acknowledgements, and answers
+ *   commands that walk a table.
+ * - The main thread creates the engine and calls run/wait; commands arrive
+ *   there, are posted to the engine's thread, and are answered from run().  It
+ *   never walks a table and never blocks on the engine.
+ * - Translation threads (handlers, revalidators, PMD threads, trace) use only
+ *   the functions under "Readers", inside an RCU read-side section, lock-free.
+ *
+ * Acknowledgement
+ * ---------------
+ * An update is acknowledged (command reply, NLM_F_ACK) when no packet can
+ * follow the state before it: publish; wait for an RCU grace period; ask the
+ * switch to revalidate; wait until a revalidation that began after that is
+ * complete.  Updates that arrive meanwhile share the next round. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/rule-table.h"
+#include "xenflow/switch.h"
+
+struct xf_engine;
+struct xf_router;
+
+/* ---- Main thread. ---- */
+
+/* Creates the engine and starts its thread.  Registers the xenflow/ commands.
+ * 'sw' must outlive the engine. */
+void xf_engine_destroy(struct xf_engine *);
+struct xf_engine *xf_engine_create(const struct xf_switch *sw);
+void xf_engine_run(struct xf_engine *);
+void xf_engine_wait(struct xf_engine *);
+
+/* ---- Readers (any thread, RCU). ---- */
+
+/* The router whose switch port is called 'port' (the router's name), or NULL. */
+struct xf_router *xf_engine_router(const struct xf_engine *, const char *port);
+
+/* The router of 'id', or NULL. */
+struct xf_router *xf_engine_router_by_id(const struct xf_engine *,
+                                         uint32_t id);
+
+/* The router that has an interface at (vlan, mac), is separated (its data plane
+ * is in the switch), and for which 'match' returns true; or NULL. */
+struct xf_router *xf_engine_claim(const struct xf_engine *, uint16_t vlan,
+                                  struct eth_addr mac,
+                                  bool (*match)(const struct xf_router *,
+                                                const void *aux),
+                                  const void *aux);
+
+const char *xf_router_name(const struct xf_router *);
+uint32_t xf_router_id(const struct xf_router *);      /* Never 0, not reused. */
+const struct xf_rt *xf_router_rt(const struct xf_router *);
+bool xf_router_is_separated(const struct xf_router *);
+uint32_t xf_router_ecmp_seed(const struct xf_router *);
+
+/* All routers, for the seam's binding (main thread or any reader). */
+void xf_engine_for_each_router(const struct xf_engine *,
+                               void (*cb)(struct xf_router *, void *aux),
+                               void *aux);
+
+/* Tells the engine that 'ip' was heard of at 'mac' on an interface, when
+ * xf_rt_neigh_hear() says XF_NEIGH_NEW or XF_NEIGH_OWN.  Lock-free; when the
+ * bounded queue is full the news is dropped and counted (it will be told
+ * again).  'iface' may vanish after the call. */
+void xf_engine_neigh_news(struct xf_engine *, uint32_t router_id,
+                          const struct xf_iface *iface,
+                          const struct in6_addr *ip, struct eth_addr mac,
+                          bool own);
+
+/* Changes whenever routers, interfaces or separation change, so that the seam
+ * binds names to ports anew. */
+struct seq;
+struct seq *xf_engine_config_seq(const struct xf_engine *);
+
+#endif /* engine/engine.h */

@@ -1,0 +1,94 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef XF_SPEAKER_H
+#define XF_SPEAKER_H 1
+
+/* Listener of one virtual router: takes the wire protocol from the router's
+ * speakers (FRR's FPM, guest daemon, another host) into its rule table.
+ *
+ * FPM has no authentication: a listener is bound to the router's own
+ * management tap, so a guest speaks only for its own router whatever it sends.
+ *
+ * Resynchronisation
+ * -----------------
+ * Each listener is one source of the table.  When its speaker disconnects, the
+ * routes stay for 'stale_ms' and are swept then unless a speaker is back.  When
+ * a speaker connects, a new epoch begins; what is not stated again is swept
+ * when the speaker says NLMSG_DONE, or after it has been silent for
+ * 'settle_ms' following its first route.  (zebra reconnects at once but
+ * resends its table only with the next route change: as long as a connected
+ * speaker has said nothing, nothing is swept.)  A second speaker that connects
+ * replaces the first.
+ *
+ * FRR replaces a route by RTM_DELROUTE and RTM_NEWROUTE: a deletion is held
+ * until the next message (or HOLD_MS), and becomes a replacement if that is an
+ * addition of the same prefix, so that no gap opens.
+ *
+ * Threads: the engine's own. */
+
+#include "core/rule-table.h"
+#include "core/wire.h"
+
+struct json;
+struct xf_listener;
+
+struct xf_listener_config {
+    const char *address;        /* Local address to listen on. */
+    uint16_t port;              /* FPM's is 2620; 0: kernel chooses. */
+    const char *device;         /* SO_BINDTODEVICE; NULL or "": any. */
+    uint32_t source;            /* Id of the source in the table (added and
+                                 * removed by the listener). */
+    const char *source_name;
+    long long int stale_ms;     /* See above. */
+    long long int settle_ms;
+};
+
+struct xf_listener_ops {
+    /* The table changed; returns the generation whose acknowledgement will
+     * cover the change. */
+    uint64_t (*changed)(void *aux);
+    /* An interface of the table was changed by RTM_NEWLINK. */
+    void (*iface_changed)(void *aux);
+};
+
+/* Returns a listener, or NULL with a sentence in '*errorp' (address in use, no
+ * such device, ...). */
+void xf_listener_destroy(struct xf_listener *);
+struct xf_listener *xf_listener_create(const struct xf_listener_config *,
+                                       struct xf_rt *,
+                                       const struct xf_listener_ops *,
+                                       void *aux, char **errorp);
+
+/* Reads and applies what has arrived, a bounded amount at a time, sweeps what
+ * is due.  Never blocks. */
+void xf_listener_run(struct xf_listener *, long long int now_ms);
+void xf_listener_wait(struct xf_listener *);
+
+/* All changes up to 'generation' are in the datapath: sends the
+ * acknowledgements that were asked for. */
+void xf_listener_acked(struct xf_listener *, uint64_t generation);
+
+/* The generation of the last change applied (0: none): "xenflow/router-sync"
+ * waits for it. */
+uint64_t xf_listener_generation(const struct xf_listener *);
+
+/* State for speaker-list: peer, since when, bytes, messages by type, refusals
+ * by reason, routes, stale routes. */
+struct json *xf_listener_to_json(const struct xf_listener *,
+                                 long long int now_ms);
+
+#endif /* engine/speaker.h */

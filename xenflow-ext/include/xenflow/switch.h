@@ -1,0 +1,82 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef XENFLOW_SWITCH_H
+#define XENFLOW_SWITCH_H 1
+
+/* What the engine needs of a switch.  The seam implements it over ofproto-dpif;
+ * the tests implement it with a fake.
+ *
+ * Threads: as said at each member. */
+
+#include "core/rule-table.h"
+
+struct ds;
+
+struct xf_switch {
+    /* Engine's thread.  Asks for a revalidation of all cached translations
+     * that begins after this call.  Returns a ticket > 0. */
+    uint64_t (*revalidate)(const struct xf_switch *);
+
+    /* Engine's thread.  True once the revalidation of 'ticket' is complete (at
+     * once if the switch has no datapath). */
+    bool (*revalidated)(const struct xf_switch *, uint64_t ticket);
+
+    /* Engine's thread.  Arranges for poll_block() to wake when revalidated()
+     * may have changed. */
+    void (*revalidated_wait)(const struct xf_switch *, uint64_t ticket);
+
+    /* Engine's thread.  Sends an Ethernet frame (no VLAN header; copied) into
+     * the segment of 'vlan', as coming from the router's port.  May drop. */
+    void (*inject)(const struct xf_switch *, const char *router,
+                   uint16_t vlan, const void *frame, size_t size);
+
+    /* Engine's thread.  Router 'id' begins and ends to exist for the datapath:
+     * its counters and its punt limiter.  'punt_rate' is packets per second,
+     * 0 for no limit; add again to change it. */
+    void (*router_add)(const struct xf_switch *, uint32_t id,
+                       const char *name, uint32_t punt_rate);
+    void (*router_del)(const struct xf_switch *, uint32_t id);
+
+    /* Engine's thread.  Counters of the router's datapath action. */
+    struct xf_dp_stats {
+        uint64_t n_forwarded, n_forwarded_bytes;
+        uint64_t n_punted[XF_N_PUNT_REASONS];
+        uint64_t n_punt_limited[XF_N_PUNT_REASONS]; /* Dropped by the limit. */
+        uint64_t n_dropped;     /* Blackhole. */
+    };
+    bool (*router_stats)(const struct xf_switch *, uint32_t id,
+                         struct xf_dp_stats *);
+
+    /* Engine's thread.  Where the router's ports are bound, for show commands:
+     * fills 'bridge' (empty if the router's port doesn't exist). */
+    void (*router_binding)(const struct xf_switch *, const char *router,
+                           char bridge[XF_NAME_MAX]);
+    /* Likewise: whether the switch has a port called 'vif' in that bridge. */
+    bool (*vif_exists)(const struct xf_switch *, const char *router,
+                       const char *vif);
+
+    /* Engine's thread.  Calls 'cb' for each datapath flow whose actions name
+     * router 'id', with text of match and actions as dpctl/dump-flows gives,
+     * until it returns false.  Returns 0 or a positive errno. */
+    int (*dump_flows)(const struct xf_switch *, uint32_t id,
+                      bool (*cb)(const char *flow, uint64_t n_packets,
+                                 uint64_t n_bytes, long long int used_ms,
+                                 const char *actions, void *aux),
+                      void *aux);
+};
+
+#endif /* xenflow/switch.h */
