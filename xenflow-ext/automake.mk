@@ -1,0 +1,48 @@
+# Copyright (c) 2026 The XenFlow Authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+# Included by upstream's Makefile.am (vswitchd-patches/0001-*).  boot.sh links
+# our folders into the upstream tree, where these paths lead through the links:
+# xenflow-ext, xf-tests (tests/) and xf-utilities (utilities/).
+#
+# Each list is sorted; name only files that exist.
+
+AM_CPPFLAGS += -I $(top_srcdir)/xenflow-ext
+AM_CPPFLAGS += -I $(top_srcdir)/xenflow-ext/include
+
+# Warnings are errors, in our own files alone.
+xenflow-ext/%.lo xf-tests/%.o xf-utilities/%.o: AM_CFLAGS += -Werror
+
+# What lib/ itself calls: odp-util and odp-execute format, parse and size our
+# datapath action.
+lib_libopenvswitch_la_SOURCES += \
+	xenflow-ext/include/xenflow/types.h
+
+# All else of the switch.  Programs link ofproto/libofproto.la before
+# lib/libopenvswitch.la, so it may call the above and all of lib/.
+ofproto_libofproto_la_SOURCES += \
+	xenflow-ext/core/rule-table.h \
+	xenflow-ext/core/wire.h \
+	xenflow-ext/engine/engine.h \
+	xenflow-ext/engine/speaker.h \
+	xenflow-ext/include/xenflow/switch.h
+
+# Test programs, one per module: tests/test-xf-MODULE.c.  For each:
+#
+#   noinst_PROGRAMS += tests/test-xf-MODULE
+#   tests_test_xf_MODULE_SOURCES = xf-tests/test-xf-MODULE.c
+#   tests_test_xf_MODULE_LDADD = $(XF_LIBS)
+#
+# (In the names of variables '-' of MODULE becomes '_'.)
+XF_LIBS = ofproto/libofproto.la lib/libopenvswitch.la
