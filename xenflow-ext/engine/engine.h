@@ -80,6 +80,14 @@ const struct xf_rt *xf_router_rt(const struct xf_router *);
 bool xf_router_is_separated(const struct xf_router *);
 uint32_t xf_router_ecmp_seed(const struct xf_router *);
 
+/* The hash that chooses among equal next hops of 'router' for a packet, to be
+ * given to xf_rt_lookup().  Ports are 0 where the packet has none (other
+ * protocols, fragments).  The same on every host and in every build. */
+uint32_t xf_router_flow_hash(const struct xf_router *,
+                             const struct in6_addr *src,
+                             const struct in6_addr *dst, uint8_t proto,
+                             ovs_be16 sport, ovs_be16 dport);
+
 /* All routers, for the seam's binding (main thread or any reader). */
 void xf_engine_for_each_router(const struct xf_engine *,
                                void (*cb)(struct xf_router *, void *aux),

@@ -73,6 +73,10 @@ struct xf_listener *xf_listener_create(const struct xf_listener_config *,
                                        const struct xf_listener_ops *,
                                        void *aux, char **errorp);
 
+/* Changes the times of 'struct xf_listener_config' at run time. */
+void xf_listener_set_timers(struct xf_listener *, long long int stale_ms,
+                            long long int settle_ms);
+
 /* Reads and applies what has arrived, a bounded amount at a time, sweeps what
  * is due.  Never blocks. */
 void xf_listener_run(struct xf_listener *, long long int now_ms);
@@ -85,6 +89,10 @@ void xf_listener_acked(struct xf_listener *, uint64_t generation);
 /* The generation of the last change applied (0: none): "xenflow/router-sync"
  * waits for it. */
 uint64_t xf_listener_generation(const struct xf_listener *);
+
+/* True if nothing is left to read or to apply: no connection waits to be
+ * accepted, the sockets are empty, no deletion is held. */
+bool xf_listener_is_idle(const struct xf_listener *);
 
 /* State for speaker-list: peer, since when, bytes, messages by type, refusals
  * by reason, routes, stale routes. */
