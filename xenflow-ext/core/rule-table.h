@@ -262,6 +262,12 @@ void xf_rt_lookup(const struct xf_rt *, const struct in6_addr *dst,
 const struct xf_iface *xf_rt_iface_by_segment(const struct xf_rt *,
                                               uint16_t vlan, struct eth_addr);
 
+/* The next interface after 'prev' (NULL: the first) in segment 'vlan', or
+ * NULL. */
+const struct xf_iface *xf_rt_iface_by_vlan(const struct xf_rt *,
+                                           uint16_t vlan,
+                                           const struct xf_iface *prev);
+
 /* Something was heard about 'ip' from 'mac' on interface 'iface'. */
 enum xf_neigh_news {
     XF_NEIGH_KNOWN,             /* Same MAC is in the table: it was confirmed

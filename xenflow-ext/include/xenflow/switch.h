@@ -26,6 +26,14 @@
 
 struct ds;
 
+/* Counters of a router's datapath action. */
+struct xf_dp_stats {
+    uint64_t n_forwarded, n_forwarded_bytes;
+    uint64_t n_punted[XF_N_PUNT_REASONS];
+    uint64_t n_punt_limited[XF_N_PUNT_REASONS]; /* Dropped by the limit. */
+    uint64_t n_dropped;         /* Blackhole. */
+};
+
 struct xf_switch {
     /* Engine's thread.  Asks for a revalidation of all cached translations
      * that begins after this call.  Returns a ticket > 0. */
@@ -51,13 +59,7 @@ struct xf_switch {
                        const char *name, uint32_t punt_rate);
     void (*router_del)(const struct xf_switch *, uint32_t id);
 
-    /* Engine's thread.  Counters of the router's datapath action. */
-    struct xf_dp_stats {
-        uint64_t n_forwarded, n_forwarded_bytes;
-        uint64_t n_punted[XF_N_PUNT_REASONS];
-        uint64_t n_punt_limited[XF_N_PUNT_REASONS]; /* Dropped by the limit. */
-        uint64_t n_dropped;     /* Blackhole. */
-    };
+    /* Engine's thread.  False if there is no such router. */
     bool (*router_stats)(const struct xf_switch *, uint32_t id,
                          struct xf_dp_stats *);
 

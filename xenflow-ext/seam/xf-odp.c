@@ -1,0 +1,536 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <config.h>
+
+#include "seam/xf-odp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip6.h>
+
+#include "cmap.h"
+#include "csum.h"
+#include "dp-packet.h"
+#include "hash.h"
+#include "netlink.h"
+#include "odp-util.h"
+#include "openvswitch/dynamic-string.h"
+#include "ovs-rcu.h"
+#include "ovs-thread.h"
+#include "packets.h"
+#include "timeval.h"
+#include "unaligned.h"
+#include "util.h"
+#include "xenflow/switch.h"
+
+/* Punts are limited over windows of this length. */
+#define LIMIT_WINDOW_MS 100
+
+/* Counters are kept in this many cache lines, spread by thread. */
+#define N_SHARDS 8
+
+struct shard {
+    PADDED_MEMBERS(CACHE_LINE_SIZE,
+        atomic_uint64_t n_forwarded;
+        atomic_uint64_t n_forwarded_bytes;
+        atomic_uint64_t n_dropped;
+    );
+};
+
+/* What the datapath knows of a router. */
+struct xf_dp_router {
+    struct cmap_node node;      /* In 'routers'. */
+    uint32_t id;
+    atomic_uint32_t punt_rate;  /* Packets per second, 0: unlimited. */
+    atomic_llong window_ms;     /* Start of the current limiter window. */
+    atomic_uint32_t window_n;   /* Punts passed in it. */
+    atomic_uint64_t n_punted[XF_N_PUNT_REASONS];
+    atomic_uint64_t n_limited[XF_N_PUNT_REASONS];
+    struct shard shards[N_SHARDS];
+};
+
+/* All routers of the process: a datapath action has nothing but an id. */
+static struct cmap routers = CMAP_INITIALIZER;
+static struct ovs_mutex routers_mutex = OVS_MUTEX_INITIALIZER;
+
+static struct xf_dp_router *
+router_find(uint32_t id)
+{
+    struct xf_dp_router *r;
+
+    CMAP_FOR_EACH_WITH_HASH (r, node, hash_int(id, 0), &routers) {
+        if (r->id == id) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+void
+xf_odp_router_add(uint32_t id, uint32_t punt_rate)
+{
+    ovs_mutex_lock(&routers_mutex);
+    struct xf_dp_router *r = router_find(id);
+    if (!r) {
+        r = xzalloc_cacheline(sizeof *r);
+        r->id = id;
+        cmap_insert(&routers, &r->node, hash_int(id, 0));
+    }
+    atomic_store_relaxed(&r->punt_rate, punt_rate);
+    ovs_mutex_unlock(&routers_mutex);
+}
+
+static void
+router_free(struct xf_dp_router *r)
+{
+    free_cacheline(r);
+}
+
+void
+xf_odp_router_del(uint32_t id)
+{
+    ovs_mutex_lock(&routers_mutex);
+    struct xf_dp_router *r = router_find(id);
+    if (r) {
+        cmap_remove(&routers, &r->node, hash_int(id, 0));
+        ovsrcu_postpone(router_free, r);
+    }
+    ovs_mutex_unlock(&routers_mutex);
+}
+
+bool
+xf_odp_router_stats(uint32_t id, struct xf_dp_stats *stats)
+{
+    struct xf_dp_router *r = router_find(id);
+
+    memset(stats, 0, sizeof *stats);
+    if (!r) {
+        return false;
+    }
+    for (int i = 0; i < N_SHARDS; i++) {
+        uint64_t n;
+
+        atomic_read_relaxed(&r->shards[i].n_forwarded, &n);
+        stats->n_forwarded += n;
+        atomic_read_relaxed(&r->shards[i].n_forwarded_bytes, &n);
+        stats->n_forwarded_bytes += n;
+        atomic_read_relaxed(&r->shards[i].n_dropped, &n);
+        stats->n_dropped += n;
+    }
+    for (int i = 0; i < XF_N_PUNT_REASONS; i++) {
+        atomic_read_relaxed(&r->n_punted[i], &stats->n_punted[i]);
+        atomic_read_relaxed(&r->n_limited[i], &stats->n_punt_limited[i]);
+    }
+    return true;
+}
+
+/* Counts a punt of 'r' (may be NULL) and returns true if it may pass. */
+static bool
+punt_admit(struct xf_dp_router *r, enum xf_punt_reason reason)
+{
+    uint64_t orig;
+    uint32_t rate, n;
+
+    if (!r) {
+        return true;
+    }
+    atomic_read_relaxed(&r->punt_rate, &rate);
+    if (rate && reason != XF_PUNT_LOCAL) {
+        long long int now = time_msec();
+        long long int start;
+
+        atomic_read_relaxed(&r->window_ms, &start);
+        if (now - start >= LIMIT_WINDOW_MS) {
+            /* Two threads may both open the window: then a few more pass. */
+            atomic_store_relaxed(&r->window_ms, now);
+            atomic_store_relaxed(&r->window_n, 0);
+        }
+        atomic_add_relaxed(&r->window_n, 1, &n);
+        if (n >= MAX(1, (uint64_t) rate * LIMIT_WINDOW_MS / 1000)) {
+            atomic_add_relaxed(&r->n_limited[reason], 1, &orig);
+            return false;
+        }
+    }
+    atomic_add_relaxed(&r->n_punted[reason], 1, &orig);
+    return true;
+}
+
+static bool
+check_ipv4(const struct ip_header *ip, size_t size, uint16_t mtu,
+           enum xf_punt_reason *reason)
+{
+    if (size < IP_HEADER_LEN || IP_IHL(ip->ip_ihl_ver) < 5) {
+        *reason = XF_PUNT_MALFORMED;
+        return false;
+    }
+
+    size_t tot_len = ntohs(ip->ip_tot_len);
+    uint8_t src = ((const uint8_t *) &ip->ip_src)[0];
+
+    if (tot_len < IP_HEADER_LEN || tot_len > size) {
+        *reason = XF_PUNT_MALFORMED;
+    } else if (IP_IHL(ip->ip_ihl_ver) > 5) {
+        *reason = XF_PUNT_OPTIONS;
+    } else if (src == 0 || src == 127 || src >= 224) {
+        *reason = XF_PUNT_MARTIAN;      /* RFC 1812 5.3.7. */
+    } else if (ip->ip_ttl <= 1) {
+        *reason = XF_PUNT_TTL;
+    } else if (tot_len > mtu) {
+        *reason = XF_PUNT_TOO_BIG;
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool
+check_ipv6(const struct ovs_16aligned_ip6_hdr *ip6, size_t size, uint16_t mtu,
+           enum xf_punt_reason *reason)
+{
+    if (size < IPV6_HEADER_LEN) {
+        *reason = XF_PUNT_MALFORMED;
+        return false;
+    }
+
+    size_t tot_len = IPV6_HEADER_LEN + ntohs(ip6->ip6_plen);
+    struct in6_addr src;
+
+    memcpy(&src, &ip6->ip6_src, sizeof src);
+    if (tot_len > size) {
+        *reason = XF_PUNT_MALFORMED;
+    } else if (ip6->ip6_nxt == 0) {
+        *reason = XF_PUNT_HOP_BY_HOP;
+    } else if (IN6_IS_ADDR_MULTICAST(&src) || IN6_IS_ADDR_LINKLOCAL(&src)
+               || IN6_IS_ADDR_UNSPECIFIED(&src) || IN6_IS_ADDR_LOOPBACK(&src)
+               || IN6_IS_ADDR_V4MAPPED(&src)) {
+        *reason = XF_PUNT_MARTIAN;      /* RFC 4291 2.5.6, 2.7. */
+    } else if (ip6->ip6_hlim <= 1) {
+        *reason = XF_PUNT_TTL;
+    } else if (tot_len > mtu) {
+        *reason = XF_PUNT_TOO_BIG;
+    } else {
+        return true;
+    }
+    return false;
+}
+
+bool
+xf_odp_check(const struct dp_packet *packet, uint16_t mtu,
+             enum xf_punt_reason *reason)
+{
+    const uint8_t *l3 = dp_packet_l3(packet);
+    const uint8_t *tail = dp_packet_tail(packet);
+
+    *reason = XF_PUNT_MALFORMED;
+    if (!l3 || l3 >= tail) {
+        return false;
+    }
+
+    size_t size = tail - l3;
+    size_t pad = dp_packet_l2_pad_size(packet);
+    if (pad >= size) {
+        return false;
+    }
+    size -= pad;
+
+    switch (l3[0] >> 4) {
+    case 4:
+        return check_ipv4(ALIGNED_CAST(const struct ip_header *, l3), size,
+                          mtu, reason);
+    case 6:
+        return check_ipv6(ALIGNED_CAST(const struct ovs_16aligned_ip6_hdr *,
+                                       l3), size, mtu, reason);
+    default:
+        return false;
+    }
+}
+
+/* Gives 'packet', which passed xf_odp_check(), its new MACs and TTL. */
+static void
+rewrite(struct dp_packet *packet, const struct xf_odp_spec *spec)
+{
+    struct eth_header *eth = dp_packet_eth(packet);
+    uint8_t *l3 = dp_packet_l3(packet);
+
+    eth->eth_dst = spec->dst;
+    eth->eth_src = spec->src;
+    if (l3[0] >> 4 == 4) {
+        struct ip_header *ip = ALIGNED_CAST(struct ip_header *, l3);
+
+        ip->ip_csum = recalc_csum16(ip->ip_csum, htons(ip->ip_ttl << 8),
+                                    htons((ip->ip_ttl - 1) << 8));
+        ip->ip_ttl--;
+    } else {
+        struct ovs_16aligned_ip6_hdr *ip6
+            = ALIGNED_CAST(struct ovs_16aligned_ip6_hdr *, l3);
+
+        ip6->ip6_hlim--;
+    }
+}
+
+static void
+run_nested(void *dp, struct dp_packet_batch *batch, const struct nlattr *a,
+           odp_execute_cb cb)
+{
+    if (dp_packet_batch_is_empty(batch)) {
+        return;
+    }
+    odp_execute_actions(dp, batch, true, a ? nl_attr_get(a) : NULL,
+                        a ? nl_attr_get_size(a) : 0, cb);
+}
+
+/* Splits 'batch': what may be forwarded stays in it, rewritten; what is to be
+ * punted moves to 'punts'; the rest is deleted. */
+static void
+split_batch(struct dp_packet_batch *batch, struct dp_packet_batch *punts,
+            struct xf_dp_router *r, const struct xf_odp_spec *spec)
+{
+    const size_t n = dp_packet_batch_size(batch);
+    enum xf_punt_reason reason = spec->reason;
+    uint64_t n_packets = 0, n_bytes = 0, n_dropped = 0, orig;
+    struct dp_packet *packet;
+    size_t i;
+
+    DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, batch) {
+        if (spec->verdict == XF_FORWARD
+            && xf_odp_check(packet, spec->mtu, &reason)) {
+            rewrite(packet, spec);
+            n_packets++;
+            n_bytes += dp_packet_size(packet);
+            dp_packet_batch_refill(batch, packet, i);
+        } else if (spec->verdict != XF_DROP && punt_admit(r, reason)) {
+            dp_packet_batch_add(punts, packet);
+        } else {
+            n_dropped += spec->verdict == XF_DROP;
+            dp_packet_delete(packet);
+        }
+    }
+    if (r) {
+        struct shard *s = &r->shards[ovsthread_id_self() % N_SHARDS];
+
+        if (n_packets) {
+            atomic_add_relaxed(&s->n_forwarded, n_packets, &orig);
+            atomic_add_relaxed(&s->n_forwarded_bytes, n_bytes, &orig);
+        }
+        if (n_dropped) {
+            atomic_add_relaxed(&s->n_dropped, n_dropped, &orig);
+        }
+    }
+}
+
+/* Finds the parts of an action.  False if it isn't well formed. */
+static bool
+dissect(const struct nlattr *action, const struct xf_odp_spec **spec,
+        const struct nlattr **forward, const struct nlattr **punt)
+{
+    const struct nlattr *a;
+    size_t left;
+
+    *spec = NULL;
+    *forward = *punt = NULL;
+    NL_NESTED_FOR_EACH (a, left, action) {
+        switch (nl_attr_type(a)) {
+        case XF_ODP_ATTR_SPEC:
+            if (nl_attr_get_size(a) == sizeof **spec) {
+                *spec = nl_attr_get(a);
+            }
+            break;
+        case XF_ODP_ATTR_FORWARD:
+            *forward = a;
+            break;
+        case XF_ODP_ATTR_PUNT:
+            *punt = a;
+            break;
+        }
+    }
+    return *spec && (*spec)->verdict <= XF_DROP
+           && (*spec)->reason < XF_N_PUNT_REASONS;
+}
+
+const struct nlattr *
+xf_odp_actions(const struct nlattr *action)
+{
+    static const struct nlattr none = { .nla_len = NLA_HDRLEN };
+    const struct xf_odp_spec *spec;
+    const struct nlattr *forward, *punt;
+
+    if (!dissect(action, &spec, &forward, &punt)) {
+        return &none;
+    }
+    return forward ? forward : punt ? punt : &none;
+}
+
+void
+xf_odp_execute(void *dp, struct dp_packet_batch *batch, bool steal,
+               const struct nlattr *action, odp_execute_cb cb)
+{
+    const struct xf_odp_spec *spec;
+    const struct nlattr *forward, *punt;
+    struct dp_packet_batch copies, punts;
+
+    if (!steal) {
+        dp_packet_batch_clone(&copies, batch);
+        dp_packet_batch_reset_cutlen(batch);
+        batch = &copies;
+    }
+    if (!dissect(action, &spec, &forward, &punt)) {
+        dp_packet_delete_batch(batch, true);
+        return;
+    }
+
+    dp_packet_batch_init(&punts);
+    split_batch(batch, &punts, router_find(spec->router), spec);
+    run_nested(dp, batch, forward, cb);
+    run_nested(dp, &punts, punt, cb);
+}
+
+/* ---- Text. ---- */
+
+static void
+format_nested(struct ds *ds, const char *name, const struct nlattr *a,
+              const struct hmap *portno_names)
+{
+    if (a) {
+        ds_put_format(ds, ",%s(", name);
+        format_odp_actions(ds, nl_attr_get(a), nl_attr_get_size(a),
+                           portno_names);
+        ds_put_char(ds, ')');
+    }
+}
+
+void
+xf_odp_format(struct ds *ds, const struct nlattr *action,
+              const struct hmap *portno_names)
+{
+    const struct xf_odp_spec *spec;
+    const struct nlattr *forward, *punt;
+
+    if (!dissect(action, &spec, &forward, &punt)) {
+        ds_put_cstr(ds, "xenflow(bad)");
+        return;
+    }
+    ds_put_format(ds, "xenflow(router=%"PRIu32, spec->router);
+    if (spec->verdict == XF_FORWARD) {
+        ds_put_format(ds, ",src="ETH_ADDR_FMT",dst="ETH_ADDR_FMT",mtu=%"PRIu16,
+                      ETH_ADDR_ARGS(spec->src), ETH_ADDR_ARGS(spec->dst),
+                      spec->mtu);
+    } else if (spec->verdict == XF_PUNT) {
+        ds_put_format(ds, ",reason=%s", xf_punt_reason_name(spec->reason));
+    } else {
+        ds_put_cstr(ds, ",drop");
+    }
+    format_nested(ds, "forward", forward, portno_names);
+    format_nested(ds, "punt", punt, portno_names);
+    ds_put_char(ds, ')');
+}
+
+/* Parses ",NAME(actions)" at 's' into attribute 'type' if it is there. */
+static int
+parse_nested(const char *s, const char *name, uint16_t type,
+             xf_odp_parse_list_fn *parse_list,
+             struct parse_odp_context *context,
+             struct ofpbuf *actions)
+{
+    size_t len = strlen(name);
+
+    if (s[0] != ',' || strncmp(s + 1, name, len) || s[len + 1] != '(') {
+        return 0;
+    }
+
+    int n = len + 2;
+    size_t ofs = nl_msg_start_nested(actions, type);
+    if (!strncmp(s + n, "drop)", 5)) {
+        n += 4;                 /* How an empty list is shown. */
+    } else {
+        int retval = parse_list(context, s + n, actions);
+        if (retval < 0) {
+            return retval;
+        }
+        n += retval;
+    }
+    nl_msg_end_nested(actions, ofs);
+    return s[n] == ')' ? n + 1 : -EINVAL;
+}
+
+/* Parses what follows "router=N" up to the nested actions. */
+static int
+parse_spec(const char *s, struct xf_odp_spec *spec)
+{
+    char name[32];
+    int n = -1;
+
+    if (ovs_scan(s, ",src="ETH_ADDR_SCAN_FMT",dst="ETH_ADDR_SCAN_FMT
+                 ",mtu=%"SCNu16"%n", ETH_ADDR_SCAN_ARGS(spec->src),
+                 ETH_ADDR_SCAN_ARGS(spec->dst), &spec->mtu, &n)) {
+        spec->verdict = XF_FORWARD;
+        return n;
+    } else if (ovs_scan(s, ",reason=%31[-a-z]%n", name, &n)) {
+        enum xf_punt_reason reason;
+
+        if (!xf_punt_reason_from_name(name, &reason)) {
+            return -EINVAL;
+        }
+        spec->verdict = XF_PUNT;
+        spec->reason = reason;
+        return n;
+    } else if (!strncmp(s, ",drop", 5)) {
+        spec->verdict = XF_DROP;
+        return 5;
+    }
+    return -EINVAL;
+}
+
+int
+xf_odp_parse(const char *s, xf_odp_parse_list_fn *parse_list,
+             struct parse_odp_context *context,
+             struct ofpbuf *actions)
+{
+    static const struct {
+        const char *name;
+        uint16_t type;
+    } lists[] = {
+        { "forward", XF_ODP_ATTR_FORWARD },
+        { "punt", XF_ODP_ATTR_PUNT },
+    };
+    struct xf_odp_spec spec;
+    int n = -1;
+
+    memset(&spec, 0, sizeof spec);
+    if (!ovs_scan(s, "xenflow(router=%"SCNu32"%n", &spec.router, &n)) {
+        return 0;
+    }
+
+    int retval = parse_spec(s + n, &spec);
+    if (retval < 0) {
+        return retval;
+    }
+    n += retval;
+
+    size_t ofs = nl_msg_start_nested(actions, OVS_ACTION_ATTR_XENFLOW);
+    nl_msg_put_unspec(actions, XF_ODP_ATTR_SPEC, &spec, sizeof spec);
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        retval = parse_nested(s + n, lists[i].name, lists[i].type, parse_list,
+                              context, actions);
+        if (retval < 0) {
+            return retval;
+        }
+        n += retval;
+    }
+    nl_msg_end_nested(actions, ofs);
+    return s[n] == ')' ? n + 1 : -EINVAL;
+}

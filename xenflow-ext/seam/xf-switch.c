@@ -1,0 +1,675 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <config.h>
+
+#include "seam/xf-switch.h"
+
+#include <errno.h>
+
+#include "connectivity.h"
+#include "coverage.h"
+#include "dp-packet.h"
+#include "dpif.h"
+#include "engine/engine.h"
+#include "flow.h"
+#include "hash.h"
+#include "latch.h"
+#include "netdev.h"
+#include "odp-util.h"
+#include "ofproto/ofproto-dpif-upcall.h"
+#include "ofproto/ofproto-dpif.h"
+#include "ofproto/ofproto-provider.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/list.h"
+#include "openvswitch/ofp-actions.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/vlog.h"
+#include "ovs-rcu.h"
+#include "ovs-thread.h"
+#include "packets.h"
+#include "seam/xf-odp.h"
+#include "seq.h"
+#include "sset.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(xf_switch);
+
+COVERAGE_DEFINE(xf_inject);
+COVERAGE_DEFINE(xf_inject_dropped);
+COVERAGE_DEFINE(xf_revalidate);
+
+/* Frames that may wait for the main thread. */
+#define MAX_INJECTS 1024
+
+/* ---- Table of ports, for translations. ---- */
+
+struct port_entry {
+    struct hmap_node node;      /* In port_table's 'ports'. */
+    const struct ofproto_dpif *ofproto; /* For comparison only. */
+    ofp_port_t ofp_port;
+    bool is_router;             /* Of type xenflow. */
+    char *name;
+    char *bridge;
+};
+
+/* Ports of all bridges that have a port of type xenflow; immutable. */
+struct port_table {
+    struct hmap ports;          /* Of struct port_entry, by name. */
+    char *dpif_name;            /* Datapath of those bridges, or NULL. */
+    char *dpif_type;
+};
+
+/* A frame on its way from the engine's thread to the main thread. */
+struct inject {
+    struct ovs_list node;
+    char router[XF_NAME_MAX];
+    uint16_t vlan;
+    struct dp_packet *packet;
+};
+
+/* What one datapath still owes for the last revalidation asked for. */
+struct owed {
+    uint64_t udpif_ticket;
+};
+
+struct seam {
+    struct xf_switch ops;       /* What the engine sees. */
+    struct xf_engine *engine;
+
+    OVSRCU_TYPE(struct port_table *) ports;
+    uint64_t connectivity_seq;  /* 'ports' is as of this. Main thread. */
+
+    /* Revalidation: the engine raises 'asked'; the main thread brings 'begun'
+     * and then 'done' up to it. */
+    atomic_uint64_t asked;
+    uint64_t begun;             /* Main thread. */
+    atomic_uint64_t done;
+    struct shash owed;          /* Of struct owed by backer type. Main. */
+    struct seq *done_seq;       /* Changes when 'done' does. */
+    struct latch wakeup;        /* Wakes the main thread. */
+
+    struct ovs_mutex mutex;
+    struct ovs_list injects OVS_GUARDED; /* Of struct inject. */
+    size_t n_injects OVS_GUARDED;
+};
+
+/* The one seam of the process: ovs-vswitchd's translations reach it from
+ * anywhere and have nothing to hand to it. */
+static ATOMIC(struct seam *) the_seam;
+
+static struct seam *
+seam_get(void)
+{
+    struct seam *s;
+
+    atomic_read_explicit(&the_seam, &s, memory_order_acquire);
+    return s;
+}
+
+struct xf_engine *
+xf_switch_engine(void)
+{
+    struct seam *s = seam_get();
+
+    return s ? s->engine : NULL;
+}
+
+static const struct port_entry *
+port_find(const struct port_table *table, const struct ofproto_dpif *ofproto,
+          const char *name)
+{
+    const struct port_entry *p;
+
+    if (table) {
+        HMAP_FOR_EACH_WITH_HASH (p, node, hash_string(name, 0),
+                                 &table->ports) {
+            if ((!ofproto || p->ofproto == ofproto)
+                && !strcmp(p->name, name)) {
+                return p;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* The router's own port, in whatever bridge. */
+static const struct port_entry *
+router_port_find(const struct port_table *table, const char *router)
+{
+    const struct port_entry *p = port_find(table, NULL, router);
+
+    return p && p->is_router ? p : NULL;
+}
+
+static const struct port_table *
+ports_get(const struct seam *s)
+{
+    return s ? ovsrcu_get(struct port_table *, &s->ports) : NULL;
+}
+
+ofp_port_t
+xf_switch_port(const struct ofproto_dpif *ofproto, const char *name)
+{
+    const struct port_entry *p = port_find(ports_get(seam_get()), ofproto,
+                                           name);
+    return p ? p->ofp_port : OFPP_NONE;
+}
+
+static void
+port_table_destroy(struct port_table *table)
+{
+    if (table) {
+        struct port_entry *p;
+
+        HMAP_FOR_EACH_POP (p, node, &table->ports) {
+            free(p->name);
+            free(p->bridge);
+            free(p);
+        }
+        hmap_destroy(&table->ports);
+        free(table->dpif_name);
+        free(table->dpif_type);
+        free(table);
+    }
+}
+
+static bool
+is_router_ofport(const struct ofport *ofport)
+{
+    return !strcmp(netdev_get_type(ofport->netdev), "xenflow");
+}
+
+static void
+port_table_add_bridge(struct port_table *table,
+                      const struct ofproto_dpif *ofproto)
+{
+    const struct ofport *ofport;
+
+    HMAP_FOR_EACH (ofport, hmap_node, &ofproto->up.ports) {
+        struct port_entry *p = xmalloc(sizeof *p);
+
+        p->ofproto = ofproto;
+        p->ofp_port = ofport->ofp_port;
+        p->is_router = is_router_ofport(ofport);
+        p->name = xstrdup(netdev_get_name(ofport->netdev));
+        p->bridge = xstrdup(ofproto->up.name);
+        hmap_insert(&table->ports, &p->node, hash_string(p->name, 0));
+    }
+    if (!table->dpif_name) {
+        table->dpif_name = xstrdup(dpif_name(ofproto->backer->dpif));
+        table->dpif_type = xstrdup(dpif_type(ofproto->backer->dpif));
+    }
+}
+
+static bool
+bridge_has_router(const struct ofproto_dpif *ofproto)
+{
+    const struct ofport *ofport;
+
+    HMAP_FOR_EACH (ofport, hmap_node, &ofproto->up.ports) {
+        if (is_router_ofport(ofport)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+port_table_equals(const struct port_table *a, const struct port_table *b)
+{
+    const struct port_entry *p;
+
+    if (!a || hmap_count(&a->ports) != hmap_count(&b->ports)) {
+        return false;
+    }
+    HMAP_FOR_EACH (p, node, &a->ports) {
+        const struct port_entry *q = port_find(b, p->ofproto, p->name);
+
+        if (!q || q->ofp_port != p->ofp_port
+            || q->is_router != p->is_router) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Publishes the table of ports anew if ports may have changed. */
+static void
+run_ports(struct seam *s)
+{
+    uint64_t seq = seq_read(connectivity_seq_get());
+
+    if (seq == s->connectivity_seq) {
+        return;
+    }
+    s->connectivity_seq = seq;
+
+    struct port_table *table = xzalloc(sizeof *table);
+    struct port_table *old = ovsrcu_get_protected(struct port_table *,
+                                                  &s->ports);
+    const struct shash_node *node;
+
+    hmap_init(&table->ports);
+    SHASH_FOR_EACH (node, &all_dpif_backers) {
+        struct sset names = SSET_INITIALIZER(&names);
+        const char *name;
+
+        ofproto_enumerate_names(node->name, &names);
+        SSET_FOR_EACH (name, &names) {
+            const struct ofproto_dpif *ofproto
+                = ofproto_dpif_lookup_by_name(name);
+
+            if (ofproto && bridge_has_router(ofproto)) {
+                port_table_add_bridge(table, ofproto);
+            }
+        }
+        sset_destroy(&names);
+    }
+    if (port_table_equals(old, table)) {
+        port_table_destroy(table);
+        return;
+    }
+    ovsrcu_set(&s->ports, table);
+    ovsrcu_postpone(port_table_destroy, old);
+
+    uint64_t orig;
+    atomic_add(&s->asked, 1, &orig);
+}
+
+/* ---- Revalidation. ---- */
+
+static uint64_t
+seam_revalidate(const struct xf_switch *sw)
+{
+    struct seam *s = CONTAINER_OF(sw, struct seam, ops);
+    uint64_t orig;
+
+    atomic_add(&s->asked, 1, &orig);
+    latch_set(&s->wakeup);
+    return orig + 1;
+}
+
+static bool
+seam_revalidated(const struct xf_switch *sw, uint64_t ticket)
+{
+    const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
+    uint64_t done;
+
+    atomic_read(&CONST_CAST(struct seam *, s)->done, &done);
+    return done >= ticket;
+}
+
+static void
+seam_revalidated_wait(const struct xf_switch *sw, uint64_t ticket)
+{
+    const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
+    uint64_t seq = seq_read(s->done_seq);
+
+    if (seam_revalidated(sw, ticket)) {
+        poll_immediate_wake();
+    } else {
+        seq_wait(s->done_seq, seq);
+    }
+}
+
+/* Begins a revalidation of every datapath if one was asked for. */
+static void
+begin_revalidation(struct seam *s)
+{
+    const struct shash_node *node;
+    uint64_t asked;
+
+    atomic_read(&s->asked, &asked);
+    if (asked == s->begun) {
+        return;
+    }
+    s->begun = asked;
+    shash_clear_free_data(&s->owed);
+    SHASH_FOR_EACH (node, &all_dpif_backers) {
+        struct dpif_backer *backer = node->data;
+        struct owed *owed = xmalloc(sizeof *owed);
+
+        COVERAGE_INC(xf_revalidate);
+        owed->udpif_ticket = udpif_revalidate_ticket(backer->udpif);
+        shash_add(&s->owed, node->name, owed);
+    }
+}
+
+/* True if every datapath that is still there has revalidated; if not, wakes
+ * poll_block() when one does. */
+static bool
+nothing_owed(const struct seam *s)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &s->owed) {
+        const struct owed *owed = node->data;
+        const struct dpif_backer *backer
+            = shash_find_data(&all_dpif_backers, node->name);
+
+        if (backer && !udpif_revalidated(backer->udpif, owed->udpif_ticket)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+run_revalidation(struct seam *s)
+{
+    uint64_t done;
+
+    begin_revalidation(s);
+    atomic_read(&s->done, &done);
+    if (done != s->begun && nothing_owed(s)) {
+        atomic_store(&s->done, s->begun);
+        seq_change(s->done_seq);
+    }
+}
+
+/* ---- Frames from the engine. ---- */
+
+static void
+inject_destroy(struct inject *in)
+{
+    dp_packet_delete(in->packet);
+    free(in);
+}
+
+static void
+seam_inject(const struct xf_switch *sw, const char *router, uint16_t vlan,
+            const void *frame, size_t size)
+{
+    struct seam *s = CONTAINER_OF(sw, struct seam, ops);
+    struct inject *in = xmalloc(sizeof *in);
+
+    ovs_strlcpy(in->router, router, sizeof in->router);
+    in->vlan = vlan;
+    in->packet = dp_packet_clone_data_with_headroom(frame, size,
+                                                    VLAN_HEADER_LEN);
+
+    ovs_mutex_lock(&s->mutex);
+    bool full = s->n_injects >= MAX_INJECTS;
+    if (!full) {
+        ovs_list_push_back(&s->injects, &in->node);
+        s->n_injects++;
+    }
+    ovs_mutex_unlock(&s->mutex);
+
+    if (full) {
+        COVERAGE_INC(xf_inject_dropped);
+        inject_destroy(in);
+    } else {
+        latch_set(&s->wakeup);
+    }
+}
+
+/* Sends 'in' into table 0 as from the router's port. */
+static void
+inject_run(const struct seam *s, const struct inject *in)
+{
+    const struct port_entry *p = router_port_find(ports_get(s), in->router);
+    struct ofproto_dpif *ofproto
+        = p ? ofproto_dpif_lookup_by_name(p->bridge) : NULL;
+
+    if (!ofproto || ofproto != p->ofproto) {
+        COVERAGE_INC(xf_inject_dropped);
+        return;
+    }
+    COVERAGE_INC(xf_inject);
+
+    uint64_t stub[64 / 8];
+    struct ofpbuf ofpacts = OFPBUF_STUB_INITIALIZER(stub);
+    struct ofpact_resubmit *resubmit = ofpact_put_RESUBMIT(&ofpacts);
+    resubmit->in_port = p->ofp_port;
+    resubmit->table_id = 0;
+
+    struct flow flow;
+    if (in->vlan) {
+        eth_push_vlan(in->packet, htons(ETH_TYPE_VLAN_8021Q),
+                      htons(in->vlan));
+    }
+    flow_extract(in->packet, &flow);
+    flow.in_port.ofp_port = p->ofp_port;
+    ofproto_dpif_execute_actions(
+        ofproto, ofproto_dpif_get_tables_version(ofproto), &flow, NULL,
+        ofpacts.data, ofpacts.size, in->packet);
+    ofpbuf_uninit(&ofpacts);
+}
+
+static void
+run_injects(struct seam *s)
+{
+    struct ovs_list injects;
+    struct inject *in;
+
+    ovs_mutex_lock(&s->mutex);
+    ovs_list_move(&injects, &s->injects);
+    ovs_list_init(&s->injects);
+    s->n_injects = 0;
+    ovs_mutex_unlock(&s->mutex);
+
+    LIST_FOR_EACH_POP (in, node, &injects) {
+        inject_run(s, in);
+        inject_destroy(in);
+    }
+}
+
+/* ---- Datapath objects and shows. ---- */
+
+static void
+seam_router_add(const struct xf_switch *sw OVS_UNUSED, uint32_t id,
+                const char *name OVS_UNUSED, uint32_t punt_rate)
+{
+    xf_odp_router_add(id, punt_rate);
+}
+
+static void
+seam_router_del(const struct xf_switch *sw OVS_UNUSED, uint32_t id)
+{
+    xf_odp_router_del(id);
+}
+
+static bool
+seam_router_stats(const struct xf_switch *sw OVS_UNUSED, uint32_t id,
+                  struct xf_dp_stats *stats)
+{
+    return xf_odp_router_stats(id, stats);
+}
+
+static void
+seam_router_binding(const struct xf_switch *sw, const char *router,
+                    char bridge[XF_NAME_MAX])
+{
+    const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
+    const struct port_entry *p = router_port_find(ports_get(s), router);
+
+    ovs_strlcpy(bridge, p ? p->bridge : "", XF_NAME_MAX);
+}
+
+static bool
+seam_vif_exists(const struct xf_switch *sw, const char *router,
+                const char *vif)
+{
+    const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
+    const struct port_table *table = ports_get(s);
+    const struct port_entry *p = router_port_find(table, router);
+
+    return p && port_find(table, p->ofproto, vif);
+}
+
+/* Names of the datapath's ports, for formatting. */
+static void
+get_portno_names(const struct dpif *dpif, struct hmap *names)
+{
+    struct dpif_port_dump dump;
+    struct dpif_port port;
+
+    DPIF_PORT_FOR_EACH (&port, &dump, dpif) {
+        odp_portno_names_set(names, port.port_no, port.name);
+    }
+}
+
+static bool
+dump_flow(const struct dpif_flow *f, const char *marker,
+          const struct hmap *names,
+          bool (*cb)(const char *, uint64_t, uint64_t, long long int,
+                     const char *, void *), void *aux)
+{
+    struct ds actions = DS_EMPTY_INITIALIZER;
+    struct ds flow = DS_EMPTY_INITIALIZER;
+    bool more = true;
+
+    format_odp_actions(&actions, f->actions, f->actions_len, names);
+    if (strstr(ds_cstr(&actions), marker)) {
+        odp_flow_format(f->key, f->key_len, f->mask, f->mask_len, names,
+                        &flow, false);
+        more = cb(ds_cstr(&flow), f->stats.n_packets, f->stats.n_bytes,
+                  f->stats.used, ds_cstr(&actions), aux);
+    }
+    ds_destroy(&flow);
+    ds_destroy(&actions);
+    return more;
+}
+
+static int
+seam_dump_flows(const struct xf_switch *sw, uint32_t id,
+                bool (*cb)(const char *, uint64_t, uint64_t, long long int,
+                           const char *, void *), void *aux)
+{
+    const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
+    const struct port_table *table = ports_get(s);
+    struct dpif *dpif;
+
+    if (!table || !table->dpif_name) {
+        return 0;
+    }
+
+    int error = dpif_open(table->dpif_name, table->dpif_type, &dpif);
+    if (error) {
+        return error;
+    }
+
+    char *marker = xasprintf("xenflow(router=%"PRIu32",", id);
+    struct hmap names = HMAP_INITIALIZER(&names);
+    struct dpif_flow_dump *dump = dpif_flow_dump_create(dpif, false, NULL);
+    struct dpif_flow_dump_thread *thread = dpif_flow_dump_thread_create(dump);
+    struct dpif_flow f;
+
+    get_portno_names(dpif, &names);
+    while (dpif_flow_dump_next(thread, &f, 1)
+           && dump_flow(&f, marker, &names, cb, aux)) {
+        continue;
+    }
+    dpif_flow_dump_thread_destroy(thread);
+    error = dpif_flow_dump_destroy(dump);
+    odp_portno_names_destroy(&names);
+    hmap_destroy(&names);
+    free(marker);
+    dpif_close(dpif);
+    return error;
+}
+
+/* ---- Main loop. ---- */
+
+static const struct xf_switch seam_ops = {
+    .revalidate = seam_revalidate,
+    .revalidated = seam_revalidated,
+    .revalidated_wait = seam_revalidated_wait,
+    .inject = seam_inject,
+    .router_add = seam_router_add,
+    .router_del = seam_router_del,
+    .router_stats = seam_router_stats,
+    .router_binding = seam_router_binding,
+    .vif_exists = seam_vif_exists,
+    .dump_flows = seam_dump_flows,
+};
+
+void
+xf_switch_init(void)
+{
+    struct seam *s = xzalloc(sizeof *s);
+
+    s->ops = seam_ops;
+    shash_init(&s->owed);
+    s->done_seq = seq_create();
+    latch_init(&s->wakeup);
+    ovs_mutex_init(&s->mutex);
+    ovs_list_init(&s->injects);
+    s->engine = xf_engine_create(&s->ops);
+    atomic_store_explicit(&the_seam, s, memory_order_release);
+}
+
+void
+xf_switch_run(void)
+{
+    struct seam *s = seam_get();
+
+    latch_poll(&s->wakeup);
+    run_ports(s);
+    run_revalidation(s);
+    run_injects(s);
+    xf_engine_run(s->engine);
+}
+
+void
+xf_switch_wait(void)
+{
+    struct seam *s = seam_get();
+
+    latch_wait(&s->wakeup);
+    seq_wait(connectivity_seq_get(), s->connectivity_seq);
+    if (s->begun) {
+        uint64_t done;
+
+        atomic_read(&s->done, &done);
+        if (done != s->begun && nothing_owed(s)) {
+            poll_immediate_wake();
+        }
+    }
+    xf_engine_wait(s->engine);
+}
+
+static void
+seam_destroy(struct seam *s)
+{
+    struct inject *in;
+
+    LIST_FOR_EACH_POP (in, node, &s->injects) {
+        inject_destroy(in);
+    }
+    port_table_destroy(ovsrcu_get_protected(struct port_table *, &s->ports));
+    shash_destroy_free_data(&s->owed);
+    seq_destroy(s->done_seq);
+    latch_destroy(&s->wakeup);
+    ovs_mutex_destroy(&s->mutex);
+    free(s);
+}
+
+/* Translations may still run until the bridges are gone: what they can reach is
+ * freed after a grace period. */
+void
+xf_switch_exit(void)
+{
+    struct seam *s = seam_get();
+
+    atomic_store_explicit(&the_seam, NULL, memory_order_release);
+    ovsrcu_synchronize();
+    xf_engine_destroy(s->engine);
+    ovsrcu_postpone(seam_destroy, s);
+}
