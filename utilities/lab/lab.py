@@ -1,0 +1,335 @@
+# Copyright (c) 2026 The XenFlow Authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""A lab: the nodes of one topology, brought up, used and taken down.
+
+The folder RUN/<lab> holds "state.json" (what is needed to find the lab again:
+topology file's text, build and image folders) and "pids" (one line per daemon:
+process id, start time, name), both only for status, exec and a last look at
+strays; 'down' itself goes by namespaces (see system.py).
+"""
+
+import json
+import os
+import shutil
+
+from lab import frr, switch, system, topology, vm
+
+EDGE_SYSCTLS = {"net.ipv6.conf.all.accept_dad": 0,
+                "net.ipv6.conf.default.accept_dad": 0,
+                "net.ipv4.conf.all.rp_filter": 0,
+                "net.ipv4.conf.default.rp_filter": 0}
+MANAGEMENT_IFINDEX = 2
+STOP_S = 5
+
+
+def default_paths():
+    """(build folder, image folder) of the source tree this file is in."""
+    top = os.path.dirname(os.path.dirname(os.path.dirname(
+        os.path.realpath(__file__))))
+    return (os.path.join(top, "build/default"),
+            os.path.join(top, "build/image"))
+
+
+def labs():
+    """Names of the labs that are up, in whole or in part."""
+    names = set()
+    for path in (system.RUN, system.NETNS):
+        try:
+            found = os.listdir(path)
+        except FileNotFoundError:
+            continue
+        if path == system.RUN:
+            names.update(n for n in found if not n.startswith("."))
+        else:
+            names.update(n.split(".")[1] for n in found
+                         if n.startswith("xf.") and n.count(".") == 2)
+    return sorted(names)
+
+
+class Lab:
+    """One lab.  Made by up() or attach()."""
+
+    def __init__(self, topo, build, image, plain):
+        self.topology = topo
+        self.name = topo.name
+        self.build = os.path.abspath(build)
+        self.image = os.path.abspath(image)
+        self.plain = plain      # The switch knows no routers.
+        self.folder = None
+        self.folder_path = os.path.join(system.RUN, topo.name)
+        self.switches = {n.name: switch.Switch(self, n)
+                         for n in topo.of_kind("switch")}
+        self.routers = {n.name: frr.Router(self, n)
+                        for n in topo.of_kind("frr")}
+        self.machines = {n.name: vm.Machine(self, n)
+                         for n in topo.of_kind("vm")}
+
+    # ---- Finding out. ----
+
+    def netns(self, node):
+        return system.netns_path(self.name, node)
+
+    def node(self, name):
+        try:
+            return self.topology.nodes[name]
+        except KeyError:
+            raise system.LabError("lab '%s' has no node '%s' (it has %s)" % (
+                self.name, name, ", ".join(self.topology.nodes))) from None
+
+    def is_xenflow(self, node):
+        return node.xenflow and not self.plain
+
+    def environment(self, name):
+        """Environment for programs that run at node 'name'."""
+        if name in self.switches:
+            return self.switches[name].environment()
+        if name in self.routers:
+            return self.routers[name].environment()
+        return dict(os.environ)
+
+    def run(self, name, command, data=None, check=True):
+        """Runs 'command' (a list) at node 'name'; returns its output."""
+        if name in self.machines:
+            text = " ".join(quote(word) for word in command)
+            code, output = self.machines[name].command(
+                text, (data or "").encode())
+            output = output.decode(errors="replace")
+            if code and check:
+                raise system.LabError("'%s' at %s failed (%d): %s" % (
+                    text[:300], name, code, output[-1000:]))
+            return output
+        self.node(name)
+        env = self.environment(name)
+        program = shutil.which(command[0], path=env["PATH"]) or command[0]
+        return system.run([program, *command[1:]], netns=self.netns(name),
+                          data=data, check=check, env=env)
+
+    def vtysh(self, router, *commands):
+        """Output of FRR's commands at 'router'."""
+        words = ["vtysh"]
+        for command in commands:
+            words += ["-c", command]
+        return self.run(router, words)
+
+    def record(self, pid_file):
+        """Notes a daemon for status."""
+        with open(pid_file, encoding="ascii") as f:
+            pid = int(f.read())
+        name = os.path.relpath(pid_file[:-len(".pid")], self.folder_path)
+        with open(os.path.join(self.folder_path, "pids"), "a",
+                  encoding="ascii") as f:
+            f.write("%d %s %s\n" % (pid, system.process_start(pid), name))
+
+    def processes(self):
+        """[(name, pid, alive)] of the recorded daemons."""
+        result = []
+        try:
+            with open(os.path.join(self.folder_path, "pids"),
+                      encoding="ascii") as f:
+                for line in f:
+                    pid, start, name = line.split()
+                    alive = str(system.process_start(int(pid))) == start
+                    result.append((name, int(pid), alive))
+        except FileNotFoundError:
+            pass
+        return result
+
+    # ---- Bringing up. ----
+
+    def _ip(self, node, lines):
+        """Runs ip(8) batch 'lines' in the namespace of 'node'."""
+        system.run(["ip", "-batch", "-"], folder=self.folder,
+                   netns=self.netns(node), data="\n".join(lines) + "\n")
+
+    def _make_namespaces(self):
+        for node in self.topology.nodes.values():
+            if node.kind == "vm":
+                continue
+            system.run(["ip", "netns", "add", "xf.%s.%s" % (
+                self.name, node.name)], folder=self.folder)
+            values = EDGE_SYSCTLS if node.kind == "edge" else frr.SYSCTLS
+            if node.kind != "switch":
+                system.run(["sysctl", "-qw"] + [
+                    "%s=%d" % item for item in values.items()],
+                    folder=self.folder, netns=self.netns(node.name))
+            else:
+                # The host's own stack must stay out of the segments.
+                system.run(["sysctl", "-qw",
+                            "net.ipv6.conf.default.disable_ipv6=1"],
+                           folder=self.folder, netns=self.netns(node.name))
+            self._ip(node.name, ["link set lo up"])
+
+    def _make_cable(self, node, iface, ifindex, mac, peer_node, peer):
+        """veth 'iface' at 'node' to 'peer' at 'peer_node'.
+
+        Offloads are off: a frame that leaves through an AF_PACKET port must
+        carry its checksum."""
+        self._ip(node, ["link add dev %s index %d address %s type veth peer "
+                        "name %s netns xf.%s.%s" % (
+                            iface, ifindex, mac, peer, self.name, peer_node)])
+        for at, name in ((node, iface), (peer_node, peer)):
+            system.run(["ethtool", "-K", name, "tx", "off"],
+                       folder=self.folder, netns=self.netns(at))
+            self._ip(at, ["link set %s up" % name])
+
+    def _make_links(self):
+        for node in self.topology.of_kind("frr", "edge"):
+            if self.is_xenflow(node):
+                self._make_cable(node.name, "mgmt", MANAGEMENT_IFINDEX,
+                                 node.management_mac(2), node.switch,
+                                 node.management_tap)
+                self._ip(node.name, ["address add %s dev mgmt"
+                                     % node.management(2)])
+                self._ip(node.switch, ["address add %s dev %s" % (
+                    node.management(1), node.management_tap)])
+            for iface in node.ifaces:
+                if iface.segment.switch:
+                    self._make_cable(node.name, iface.name, iface.ifindex,
+                                     iface.mac, iface.segment.switch,
+                                     iface.port)
+        for segment in self.topology.segments.values():
+            if not segment.switch:
+                self._make_wire(*segment.ifaces)
+        for node in self.topology.of_kind("frr", "edge"):
+            lines = ["address add %s dev %s%s" % (
+                a, i.name, " nodad" if a.version == 6 else "")
+                     for i in node.ifaces for a in i.addresses]
+            lines += ["route add default via %s" % g for g in node.gateways]
+            lines += ["route add local %s dev lo" % p for p in node.locals]
+            self._ip(node.name, lines)
+        for node in self.topology.of_kind("vm"):
+            self._ip(node.switch, self.machines[node.name].tap_commands())
+
+    def _make_wire(self, one, other):
+        """A cable between two nodes, outside any switch."""
+        self._make_cable(one.node.name, one.name, one.ifindex, one.mac,
+                         other.node.name, "wire-tmp")
+        self._ip(other.node.name, [
+            "link set wire-tmp down",
+            "link set wire-tmp name %s" % other.name,
+            "link set %s address %s up" % (other.name, other.mac)])
+
+    def _make_trunks(self):
+        for number, (one, other) in enumerate(self.topology.trunks):
+            ports = "to-%s" % other, "to-%s" % one
+            self._make_cable(one, ports[0], 100 + number,
+                             "52:54:00:fe:00:%02x" % number, other, ports[1])
+            for name, port in ((one, ports[0]), (other, ports[1])):
+                self.switches[name].add_ports([(port, 0)])
+
+    def _start_switches(self):
+        for name, host in self.switches.items():
+            host.start()
+            if not self.plain and not host.has_xenflow():
+                raise system.LabError(
+                    "the ovs-vswitchd in '%s' has no routers: build this "
+                    "project's, or use --plain" % self.build)
+            host.add_ports([
+                (i.port, s.vlan) for s in self.topology.segments.values()
+                for i in s.ifaces
+                if s.vlan and (i.node.switch or s.switch) == name])
+        self._make_trunks()
+        for node in self.topology.of_kind("vm", "frr"):
+            if self.is_xenflow(node):
+                self.switches[node.switch].add_router(node)
+
+    def _bring_up(self):
+        with open(os.path.join(self.folder_path, "state.json"), "x",
+                  encoding="utf-8") as f:
+            json.dump({"build": self.build, "image": self.image,
+                       "plain": self.plain}, f)
+        system.tune_host()
+        self._make_namespaces()
+        self._make_links()
+        self._start_switches()
+        for name, machine in self.machines.items():
+            machine.start(self.is_xenflow(self.node(name)))
+        for name, router in self.routers.items():
+            router.start(self.is_xenflow(self.node(name)))
+        for machine in self.machines.values():
+            machine.wait()
+
+
+def quote(word):
+    """'word' as one word of a shell."""
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
+def up(path, build=None, image=None, plain=False):
+    """Brings the lab of topology file 'path' up; returns it.  What was made
+    before a failure is taken down again."""
+    topo = topology.parse(path)
+    build = build or default_paths()[0]
+    image = image or default_paths()[1]
+    lab = Lab(topo, build, image, plain)
+    folder = system.Folder(topo.name, create=True)
+    try:
+        shutil.copyfile(path, os.path.join(folder.path, "topology"))
+        lab.folder = folder
+        lab._bring_up()
+    except BaseException:
+        lab.folder = None
+        folder.close()
+        down(topo.name)
+        raise
+    lab.folder = None
+    folder.close()
+    return lab
+
+
+def attach(name=None):
+    """The lab that is up; 'name' says which if there are several."""
+    names = labs()
+    if name is None:
+        if len(names) != 1:
+            raise system.LabError(
+                "say which lab with --lab: %s" % ", ".join(names) if names
+                else "no lab is up: run 'xenflow-lab up TOPOLOGY'")
+        name = names[0]
+    path = os.path.join(system.RUN, name)
+    try:
+        with open(os.path.join(path, "state.json"), encoding="utf-8") as f:
+            state = json.load(f)
+        topo = topology.parse(os.path.join(path, "topology"))
+    except (OSError, ValueError, topology.TopologyError):
+        raise system.LabError("lab '%s' isn't up (or only in part: then run "
+                              "'xenflow-lab down %s')" % (name, name)) \
+            from None
+    topo.name = name
+    return Lab(topo, state["build"], state["image"], state["plain"])
+
+
+def down(name):
+    """Takes lab 'name' down, whatever is left of it.  Returns False if there
+    was nothing."""
+    if name not in labs():
+        return False
+    try:
+        folder = system.Folder(name, create=False)
+    except system.LabError:
+        if os.path.isdir(os.path.join(system.RUN, name)):
+            raise
+        folder = None
+    paths = system.namespaces(name)
+    system.kill_all(lambda: system.pids_inside(paths), STOP_S)
+    for path in paths:
+        system.run(["ip", "netns", "del", os.path.basename(path)],
+                   check=False)
+        if os.path.exists(path):
+            os.unlink(path)     # Made, but not mounted yet.
+    if folder:
+        shutil.rmtree(folder.path)
+        folder.close()
+    system.untune_host()
+    return True
