@@ -34,9 +34,21 @@ lib_libopenvswitch_la_SOURCES += \
 ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/core/rule-table.h \
 	xenflow-ext/core/wire.h \
+	xenflow-ext/engine/args.c \
+	xenflow-ext/engine/change.c \
+	xenflow-ext/engine/command.c \
+	xenflow-ext/engine/engine-private.h \
+	xenflow-ext/engine/engine.c \
 	xenflow-ext/engine/engine.h \
+	xenflow-ext/engine/neigh.c \
+	xenflow-ext/engine/output.c \
+	xenflow-ext/engine/route.c \
+	xenflow-ext/engine/router.c \
+	xenflow-ext/engine/show.c \
 	xenflow-ext/engine/speaker.h \
+	xenflow-ext/engine/stats.c \
 	xenflow-ext/include/xenflow/switch.h
+
 
 # Test programs, one per module: tests/test-xf-MODULE.c.  For each:
 #

@@ -1,0 +1,409 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+#include <config.h>
+
+#include "engine/engine-private.h"
+
+#include "packets.h"
+#include "unixctl.h"
+#include "util.h"
+
+/* The commands: what each is called and takes.  Main thread. */
+
+/* The engine that answers unixctl commands.  Commands can't be unregistered
+ * from unixctl, so what they reach is looked up when they come: main thread
+ * only. */
+static struct xf_engine *command_engine;
+
+/* ---- Parsing. ---- */
+
+/* Takes the leading ROUTER. */
+static char * OVS_WARN_UNUSED_RESULT
+parse_router(struct xf_args *args, int n, const char *argv[])
+{
+    return n ? xf_args_parse_name(argv[0], "router", args->router) : NULL;
+}
+
+/* Takes the leading ROUTER PORT. */
+static char * OVS_WARN_UNUSED_RESULT
+parse_port(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_router(args, n, argv);
+
+    return error ? error : xf_args_parse_name(argv[1], "port", args->port);
+}
+
+static char *
+parse_nothing(struct xf_args *args OVS_UNUSED, int n OVS_UNUSED,
+              const char *argv[] OVS_UNUSED)
+{
+    return NULL;
+}
+
+static char *
+parse_router_add(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_router(args, n, argv);
+
+    if (error) {
+        return error;
+    }
+    xf_router_config_init(&args->config, args->router);
+    error = xf_args_parse_router_options(args, n - 1, argv + 1);
+    if (!error && args->config.device[0] && !args->config.listen[0]) {
+        error = xstrdup("device is given without listen: add "
+                        "listen=ADDRESS:PORT");
+    }
+    return error;
+}
+
+static char *
+parse_router_set(struct xf_args *args, int n, const char *argv[])
+{
+    const uint32_t fixed = XF_OPT_ECMP_SEED | XF_OPT_LIMIT;
+    char *error = parse_router(args, n, argv);
+
+    if (error) {
+        return error;
+    }
+    error = xf_args_parse_router_options(args, n - 1, argv + 1);
+    if (!error && args->given & fixed) {
+        error = xstrdup("ecmp-seed and max-* can't change while the router "
+                        "exists: give them to xenflow/router-add");
+    }
+    return error;
+}
+
+static char *
+parse_port_add(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_port(args, n, argv);
+
+    args->iface.mtu = 1500;
+    args->iface.up = true;
+    error = error ? error : xf_args_parse_port_options(args, n - 2, argv + 2);
+    if (!error && !(args->given & XF_OPT_VLAN)) {
+        error = xstrdup("vlan is missing: add vlan=N, 0 for an untagged "
+                        "segment");
+    }
+    if (!error && !(args->given & XF_OPT_MAC)) {
+        error = xstrdup("mac is missing: add mac=XX:XX:XX:XX:XX:XX, the MAC "
+                        "of the VM's interface");
+    }
+    return error;
+}
+
+static char *
+parse_port_set(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_port(args, n, argv);
+
+    return error ? error : xf_args_parse_port_options(args, n - 2, argv + 2);
+}
+
+static char *
+parse_rule_add(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_router(args, n, argv);
+
+    return error ? error : xf_args_parse_rule(args, n - 1, argv + 1);
+}
+
+/* ROUTER PREFIX [metric N] */
+static char *
+parse_rule_del(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_router(args, n, argv);
+    uint64_t metric = UINT32_MAX;
+
+    error = error ? error : xf_args_parse_prefix(argv[1], &args->prefix);
+    if (!error && n == 3) {
+        error = xasprintf("'%s' isn't understood: after the prefix comes "
+                          "metric N", argv[2]);
+    } else if (!error && n == 4) {
+        if (strcmp(argv[2], "metric")) {
+            error = xasprintf("'%s' isn't understood: after the prefix comes "
+                              "metric N", argv[2]);
+        } else {
+            error = xf_args_parse_uint("metric", argv[3], 0, UINT32_MAX - 1,
+                                       &metric);
+        }
+    }
+    args->metric = metric;
+    return error;
+}
+
+/* ROUTER [PREFIX|all|best] [skip=N] [limit=N] */
+static char *
+parse_rule_list(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_router(args, n, argv);
+    int i = 1;
+
+    args->rows = 100000;
+    if (!error && n > 1 && !strchr(argv[1], '=')) {
+        i++;
+        if (!strcmp(argv[1], "best")) {
+            args->best_only = true;
+        } else if (strcmp(argv[1], "all")) {
+            error = xf_args_parse_prefix(argv[1], &args->prefix);
+            args->has_prefix = true;
+        }
+    }
+    return error ? error : xf_args_parse_listing_options(args, n - i,
+                                                         argv + i);
+}
+
+/* ROUTER DST [OPTION...] */
+static char *
+parse_route_lookup(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_router(args, n, argv);
+
+    error = error ? error : xf_args_parse_ip(argv[1], &args->ip);
+    args->src = in6addr_any;
+    error = error ? error : xf_args_parse_lookup_options(args, n - 2,
+                                                         argv + 2);
+    if (!error && args->given & XF_OPT_SRC
+        && xf_addr_is_v4(&args->src) != xf_addr_is_v4(&args->ip)) {
+        error = xasprintf("source and destination are of different families: "
+                          "give src as an %s address",
+                          xf_addr_is_v4(&args->ip) ? "IPv4" : "IPv6");
+    }
+    if (!error && xf_addr_is_v4(&args->ip) && !(args->given & XF_OPT_SRC)) {
+        args->src = in6_addr_mapped_ipv4(0);
+    }
+    return error;
+}
+
+/* ROUTER PORT IP [MAC] */
+static char *
+parse_neigh(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_port(args, n, argv);
+
+    error = error ? error : xf_args_parse_ip(argv[2], &args->ip);
+    if (!error && n > 3) {
+        error = xf_args_parse_mac(argv[3], &args->mac);
+    }
+    return error;
+}
+
+/* ---- The table. ---- */
+
+#define ROUTER_SET_USAGE                                                  \
+    "[listen=ADDR:PORT|none] [device=IFNAME] [punt-rate=PPS] "            \
+    "[stale=SECONDS] [settle=SECONDS] [reachable=SECONDS] "               \
+    "[separated=true|false]"
+#define PORT_USAGE                                                        \
+    "[vif=NAME] [ifindex=N] [mtu=N] [up=true|false] "                     \
+    "[address=ADDR/LEN[,ADDR/LEN]...]"
+#define RULE_ARGS_MAX (2 + 7 * XF_NH_MAX + 4)
+
+static const struct xf_command commands[] = {
+    { "xenflow/router-list", "[--json]", 0, 0, true,
+      parse_nothing, xf_run_router_list },
+    { "xenflow/router-add",
+      "ROUTER [ecmp-seed=N] [max-routes=N] [max-nexthops=N] "
+      "[max-neighbors=N] [max-ports=N] [max-addresses=N] " ROUTER_SET_USAGE,
+      1, 14, false, parse_router_add, xf_run_router_add },
+    { "xenflow/router-set", "ROUTER " ROUTER_SET_USAGE, 2, 14, false,
+      parse_router_set, xf_run_router_set },
+    { "xenflow/router-del", "ROUTER", 1, 1, false,
+      parse_router, xf_run_router_del },
+    { "xenflow/router-show", "[--json] ROUTER", 1, 1, true,
+      parse_router, xf_run_router_show },
+    { "xenflow/router-sync", "ROUTER", 1, 1, false,
+      parse_router, xf_run_router_sync },
+    { "xenflow/port-list", "[--json] ROUTER", 1, 1, true,
+      parse_router, xf_run_port_list },
+    { "xenflow/port-add", "ROUTER PORT vlan=N mac=MAC " PORT_USAGE, 4, 9,
+      false, parse_port_add, xf_run_port_add },
+    { "xenflow/port-set", "ROUTER PORT [vlan=N] [mac=MAC] " PORT_USAGE, 3, 9,
+      false, parse_port_set, xf_run_port_set },
+    { "xenflow/port-del", "ROUTER PORT", 2, 2, false,
+      parse_port, xf_run_port_del },
+    { "xenflow/rule-add",
+      "ROUTER PREFIX {[via GW] [dev PORT] [weight N] [nexthop ...]... | "
+      "blackhole | unreachable | prohibit | local} [metric N] [proto N]",
+      3, RULE_ARGS_MAX, false, parse_rule_add, xf_run_rule_add },
+    { "xenflow/rule-del", "ROUTER PREFIX [metric N]", 2, 4, false,
+      parse_rule_del, xf_run_rule_del },
+    { "xenflow/rule-list",
+      "[--json] ROUTER [PREFIX|all|best] [skip=N] [limit=N]", 1, 4, true,
+      parse_rule_list, xf_run_rule_list },
+    { "xenflow/route-lookup",
+      "[--json] ROUTER DST [proto=N] [src=ADDR] [sport=N] [dport=N]", 2, 6,
+      true, parse_route_lookup, xf_run_route_lookup },
+    { "xenflow/neigh-list", "[--json] ROUTER", 1, 1, true,
+      parse_router, xf_run_neigh_list },
+    { "xenflow/neigh-add", "ROUTER PORT ADDR MAC", 4, 4, false,
+      parse_neigh, xf_run_neigh_add },
+    { "xenflow/neigh-del", "ROUTER PORT ADDR", 3, 3, false,
+      parse_neigh, xf_run_neigh_del },
+    { "xenflow/flow-list", "[--json] ROUTER", 1, 1, true,
+      parse_router, xf_run_flow_list },
+    { "xenflow/stats-show", "[--json] [ROUTER]", 0, 1, true,
+      parse_router, xf_run_stats_show },
+    { "xenflow/speaker-list", "[--json] [ROUTER]", 0, 1, true,
+      parse_router, xf_run_speaker_list },
+    { "xenflow/memory-show", "[--json]", 0, 0, true,
+      parse_nothing, xf_run_memory_show },
+};
+
+/* ---- Jobs. ---- */
+
+static void
+job_destroy(struct xf_job *job)
+{
+    free(job->args.hops);
+    ds_destroy(&job->body);
+    free(job);
+}
+
+/* Answers 'job' with what the engine's thread found, and destroys it. */
+void
+xf_job_answer(struct xf_job *job)
+{
+    job->reply(job->reply_aux, !job->failed, ds_cstr(&job->body));
+    job_destroy(job);
+}
+
+/* Answers 'job' with 'error', and destroys it. */
+void
+xf_job_refuse(struct xf_job *job, const char *error)
+{
+    job->reply(job->reply_aux, false, error);
+    job_destroy(job);
+}
+
+static const struct xf_command *
+find_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (!strcmp(commands[i].name, name)) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+/* Checks the number of arguments and parses them into a new job. */
+static struct xf_job *
+job_create(const struct xf_command *command, int n, const char *argv[],
+           char **errorp)
+{
+    bool json = n && !strcmp(argv[0], "--json");
+
+    if (json && !command->lists) {
+        *errorp = xasprintf("%s lists nothing: leave --json out",
+                            command->name);
+        return NULL;
+    }
+    n -= json;
+    argv += json;
+    if (n < command->min_args || n > command->max_args) {
+        *errorp = xasprintf("%s takes %d to %d arguments, not %d; usage: "
+                            "%s %s", command->name, command->min_args,
+                            command->max_args, n, command->name,
+                            command->usage);
+        return NULL;
+    }
+
+    struct xf_job *job = xzalloc(sizeof *job);
+    job->command = command;
+    job->json = json;
+    ds_init(&job->body);
+    *errorp = command->parse(&job->args, n, argv);
+    if (*errorp) {
+        job_destroy(job);
+        return NULL;
+    }
+    return job;
+}
+
+/* Posts the command 'argv[0]', one of xenflow/, with its arguments to
+ * 'engine'.  'reply' is called with 'aux' exactly once: at once if a syntax
+ * error is found, else from xf_engine_run() or xf_engine_destroy(). */
+void
+xf_command_post(struct xf_engine *engine, int argc, const char *argv[],
+                xf_reply_fn *reply, void *aux)
+{
+    const struct xf_command *command = find_command(argv[0]);
+    char *error;
+    struct xf_job *job = job_create(command, argc - 1, argv + 1, &error);
+
+    if (!job) {
+        reply(aux, false, error);
+        free(error);
+        return;
+    }
+    job->reply = reply;
+    job->reply_aux = aux;
+    ovs_mutex_lock(&engine->mutex);
+    ovs_list_push_back(&engine->jobs, &job->node);
+    ovs_mutex_unlock(&engine->mutex);
+    xf_engine_wake(engine);
+}
+
+/* ---- unixctl. ---- */
+
+static void
+unixctl_reply(void *conn_, bool ok, const char *body)
+{
+    struct unixctl_conn *conn = conn_;
+
+    if (ok) {
+        unixctl_command_reply(conn, body);
+    } else {
+        unixctl_command_reply_error(conn, body);
+    }
+}
+
+static void
+unixctl_xenflow(struct unixctl_conn *conn, int argc, const char *argv[],
+                void *aux OVS_UNUSED)
+{
+    if (!command_engine) {
+        unixctl_command_reply_error(conn, "the engine isn't running");
+        return;
+    }
+    xf_command_post(command_engine, argc, argv, unixctl_reply, conn);
+}
+
+/* Makes the unixctl commands reach 'engine'. */
+void
+xf_commands_register(struct xf_engine *engine)
+{
+    command_engine = engine;
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        const struct xf_command *c = &commands[i];
+
+        unixctl_command_register(c->name, c->usage, c->min_args,
+                                 c->max_args + c->lists, unixctl_xenflow,
+                                 NULL);
+    }
+}
+
+/* Makes the unixctl commands say that there is no engine, if they reached
+ * 'engine'. */
+void
+xf_commands_unregister(struct xf_engine *engine)
+{
+    if (command_engine == engine) {
+        command_engine = NULL;
+    }
+}

@@ -1,0 +1,404 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef XF_ENGINE_PRIVATE_H
+#define XF_ENGINE_PRIVATE_H 1
+
+/* What the files of the engine share.
+ * ===================================
+ *
+ * engine.c    threads, queues, acknowledgement rounds
+ * router.c    one virtual router: life, registry, claims, listener
+ * neigh.c     neighbour life
+ * command.c   the table of commands, posting, replying
+ * args.c      syntax of commands' arguments (main thread)
+ * change.c    commands that change a router (engine's thread)
+ * route.c     rule-add, -del, -list, route-lookup (engine's thread)
+ * show.c      commands that list (engine's thread)
+ * stats.c     stats-show, memory-show (engine's thread)
+ * output.c    rows as aligned text or as JSON
+ *
+ * A job is one command on its way: parsed in the main thread, posted, carried
+ * out by the engine's thread, held there until its change is acknowledged,
+ * posted back, answered in the main thread. */
+
+#include "cmap.h"
+#include "engine/engine.h"
+#include "engine/speaker.h"
+#include "latch.h"
+#include "mpsc-queue.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
+#include "openvswitch/token-bucket.h"
+#include "ovs-atomic.h"
+#include "ovs-thread.h"
+
+struct json;
+
+/* Ids of the sources that the engine has in each table. */
+enum xf_engine_source {
+    XF_SOURCE_OPERATOR = 1,     /* Commands. */
+    XF_SOURCE_LEARNED = 2,      /* ARP and ND seen in the switch. */
+    XF_SOURCE_SPEAKER = 3,      /* The listener; it alternates with the next */
+    XF_SOURCE_SPEAKER_ALT = 4,  /* one when it is replaced. */
+};
+
+/* Most routers of one engine. */
+#define XF_ROUTERS_MAX 16384
+
+/* ---- A router. ---- */
+
+/* What an operator can set. */
+struct xf_router_config {
+    struct xf_rt_limits limits;
+    uint32_t ecmp_seed;
+    uint32_t punt_rate;         /* Packets per second; 0: no limit. */
+    long long int stale_ms;     /* See engine/speaker.h. */
+    long long int settle_ms;
+    long long int reachable_ms; /* Confirmed neighbours stay so long. */
+    bool separated;             /* Data plane is in the switch. */
+    char listen[INET6_ADDRSTRLEN]; /* Listener's address; "": none. */
+    uint16_t listen_port;
+    char device[XF_NAME_MAX];   /* Listener's device; "": any. */
+};
+
+struct xf_router {
+    /* Immutable: any thread. */
+    struct xf_engine *engine;
+    char *name;
+    uint32_t id;
+    uint32_t ecmp_seed;
+    struct xf_rt *rt;           /* Written by the engine's thread alone. */
+
+    /* Any thread; written by the engine's thread. */
+    struct cmap_node name_node; /* In engine's 'routers_by_name'. */
+    struct cmap_node id_node;   /* In engine's 'routers_by_id'. */
+    atomic_bool separated;
+
+    /* Engine's thread only. */
+    struct xf_router_config config;
+    struct ovs_list node;       /* In engine's 'routers' or 'dying'. */
+    struct ovs_list claims;     /* Of 'struct xf_claim'. */
+    struct xf_listener *listener;
+    enum xf_engine_source listener_source;
+    uint64_t generation;        /* Of the last change. */
+    uint64_t n_changes;
+
+    /* Neighbour life, engine's thread only (neigh.c). */
+    struct hmap asks;           /* Of 'struct xf_ask'. */
+    long long int next_scan_ms;
+    struct token_bucket news_bucket;
+    size_t n_own_learned;       /* Own addresses learned. */
+    uint64_t n_learned;         /* Neighbours learned or changed. */
+    uint64_t n_probes;          /* Requests sent. */
+    uint64_t n_expired;         /* Neighbours that didn't answer. */
+    uint64_t n_refused;         /* News that a limit refused. */
+};
+
+/* (vlan, mac) of an interface, for xf_engine_claim(). */
+struct xf_claim {
+    struct cmap_node cmap_node; /* In engine's 'claims'. */
+    struct ovs_list list_node;  /* In router's 'claims'. */
+    struct xf_router *router;
+    uint16_t vlan;
+    struct eth_addr mac;
+    uint32_t ifindex;           /* As last seen, to notice a change. */
+    char iface[XF_NAME_MAX];
+};
+
+/* ---- The engine. ---- */
+
+enum xf_ack_state {
+    XF_ACK_IDLE,                /* Nothing to acknowledge. */
+    XF_ACK_GRACE,               /* Readers may still see the old tables. */
+    XF_ACK_REVALIDATE,          /* Cached translations may be old. */
+};
+
+struct xf_engine {
+    /* Immutable. */
+    const struct xf_switch *sw;
+    struct seq *config_seq;
+    struct seq *reply_seq;      /* Changes when 'replies' isn't empty. */
+    pthread_t thread;
+    struct latch exit_latch;
+    struct latch wake_latch;    /* Wakes the engine's thread. */
+
+    /* Any thread; written by the engine's thread. */
+    struct cmap routers_by_name;
+    struct cmap routers_by_id;
+    struct cmap claims;
+
+    /* Any thread to the engine's thread. */
+    struct mpsc_queue news;
+    atomic_count n_news;
+    atomic_uint64_t n_news_dropped;
+    atomic_bool grace_over;     /* Set by the RCU callback. */
+
+    /* Between main and engine's thread. */
+    struct ovs_mutex mutex;
+    struct ovs_list jobs OVS_GUARDED;    /* Posted, not yet taken. */
+    struct ovs_list replies OVS_GUARDED; /* To be answered. */
+
+    /* Engine's thread only. */
+    struct ovs_list routers;
+    size_t n_routers;
+    struct ovs_list dying;      /* Deleted, not yet acknowledged. */
+    struct ovs_list waiting;    /* Jobs, by ascending 'generation'. */
+    struct ovs_list syncing;    /* Jobs of "router-sync". */
+    uint32_t last_id;
+    uint64_t generation;        /* Of the last change. */
+    uint64_t acked;             /* Last generation acknowledged. */
+    enum xf_ack_state ack_state;
+    uint64_t round_generation;  /* What the running round will acknowledge. */
+    uint64_t round_ticket;
+    long long int round_start_ms;
+    uint64_t n_rounds;
+    long long int rounds_total_ms, rounds_max_ms;
+
+    /* Main thread, read by the engine's thread. */
+    atomic_uint64_t n_turns;
+    atomic_uint64_t turn_total_ns;
+    atomic_uint64_t turn_max_ns;
+};
+
+/* engine.c */
+uint64_t xf_engine_changed(struct xf_engine *);
+void xf_engine_wake(struct xf_engine *);
+
+/* ---- router.c: engine's thread unless said otherwise. ---- */
+
+/* Defaults for a router called 'name' (any thread). */
+void xf_router_config_init(struct xf_router_config *, const char *name);
+struct xf_router *xf_router_create(struct xf_engine *, const char *name,
+                                   const struct xf_router_config *,
+                                   char **errorp);
+void xf_router_delete(struct xf_router *);
+void xf_router_release(struct xf_router *);
+char *xf_router_configure(struct xf_router *,
+                          const struct xf_router_config *)
+    OVS_WARN_UNUSED_RESULT;
+struct xf_router *xf_router_by_name(const struct xf_engine *, const char *,
+                                    char **errorp);
+uint64_t xf_router_changed(struct xf_router *);
+void xf_router_update_claims(struct xf_router *);
+const struct xf_claim *xf_engine_find_claim(const struct xf_engine *,
+                                            uint16_t vlan, struct eth_addr);
+
+/* ---- neigh.c: engine's thread. ---- */
+void xf_neigh_init(struct xf_router *);
+void xf_neigh_uninit(struct xf_router *);
+void xf_neigh_run(struct xf_engine *, long long int now_ms);
+void xf_neigh_wait(struct xf_engine *);
+void xf_neigh_drain(struct xf_engine *);
+
+/* ---- Commands. ---- */
+
+/* Options that were given, bits of 'given'. */
+enum xf_option {
+    XF_OPT_LISTEN = 1 << 0,
+    XF_OPT_DEVICE = 1 << 1,
+    XF_OPT_ECMP_SEED = 1 << 2,
+    XF_OPT_LIMIT = 1 << 3,      /* Any of the max-*. */
+    XF_OPT_PUNT_RATE = 1 << 4,
+    XF_OPT_STALE = 1 << 5,
+    XF_OPT_SETTLE = 1 << 6,
+    XF_OPT_REACHABLE = 1 << 7,
+    XF_OPT_SEPARATED = 1 << 8,
+    XF_OPT_VLAN = 1 << 9,
+    XF_OPT_MAC = 1 << 10,
+    XF_OPT_VIF = 1 << 11,
+    XF_OPT_IFINDEX = 1 << 12,
+    XF_OPT_MTU = 1 << 13,
+    XF_OPT_ADDRESS = 1 << 14,
+    XF_OPT_UP = 1 << 15,
+    XF_OPT_PROTO = 1 << 16,
+    XF_OPT_SRC = 1 << 17,
+    XF_OPT_SPORT = 1 << 18,
+    XF_OPT_DPORT = 1 << 19,
+    XF_OPT_ROWS = 1 << 20,
+    XF_OPT_SKIP = 1 << 21,
+};
+
+/* A next hop as an operator gives it. */
+struct xf_hop_arg {
+    struct in6_addr gateway;    /* All zeros: the destination is on link. */
+    char dev[XF_NAME_MAX];      /* "": the one the gateway is connected to. */
+    uint16_t weight;
+};
+
+/* An address with its prefix length, host bits kept. */
+struct xf_addr_arg {
+    struct in6_addr addr;
+    uint8_t len;
+};
+#define XF_ADDR_ARGS_MAX 64     /* Addresses in one command. */
+
+/* Arguments of one command, parsed.  Which members are valid depends on the
+ * command. */
+struct xf_args {
+    char router[XF_NAME_MAX];   /* "": none given. */
+    char port[XF_NAME_MAX];
+    uint32_t given;             /* Of 'enum xf_option'. */
+    struct xf_router_config config;
+    struct xf_iface iface;
+    struct xf_addr_arg addrs[XF_ADDR_ARGS_MAX];
+    size_t n_addrs;
+
+    struct xf_prefix prefix;
+    bool has_prefix;
+    bool best_only;
+    enum xf_route_type type;
+    uint8_t protocol;
+    uint32_t metric;
+    struct xf_hop_arg *hops;    /* Owned. */
+    size_t n_hops;
+
+    struct in6_addr ip;         /* Neighbour or destination. */
+    struct eth_addr mac;
+    struct in6_addr src;
+    uint16_t nw_proto;
+    uint16_t sport, dport;
+    uint64_t skip, rows;        /* Part of a listing. */
+};
+
+/* args.c: each returns NULL or a sentence that the caller frees. */
+char *xf_args_parse_router_options(struct xf_args *, int n,
+                                   const char *argv[])
+    OVS_WARN_UNUSED_RESULT;
+char *xf_args_parse_port_options(struct xf_args *, int n, const char *argv[])
+    OVS_WARN_UNUSED_RESULT;
+char *xf_args_parse_lookup_options(struct xf_args *, int n,
+                                   const char *argv[])
+    OVS_WARN_UNUSED_RESULT;
+char *xf_args_parse_listing_options(struct xf_args *, int n,
+                                    const char *argv[])
+    OVS_WARN_UNUSED_RESULT;
+char *xf_args_parse_rule(struct xf_args *, int n, const char *argv[])
+    OVS_WARN_UNUSED_RESULT;
+char *xf_args_parse_name(const char *s, const char *what,
+                         char name[XF_NAME_MAX])
+    OVS_WARN_UNUSED_RESULT;
+char *xf_args_parse_ip(const char *s, struct in6_addr *)
+    OVS_WARN_UNUSED_RESULT;
+char *xf_args_parse_mac(const char *s, struct eth_addr *)
+    OVS_WARN_UNUSED_RESULT;
+char *xf_args_parse_prefix(const char *s, struct xf_prefix *)
+    OVS_WARN_UNUSED_RESULT;
+char *xf_args_parse_uint(const char *what, const char *s, uint64_t min,
+                         uint64_t max, uint64_t *)
+    OVS_WARN_UNUSED_RESULT;
+
+/* Called in the main thread with the answer of a command. */
+typedef void xf_reply_fn(void *aux, bool ok, const char *body);
+
+struct xf_job {
+    struct ovs_list node;       /* In one of the engine's queues. */
+    const struct xf_command *command;
+    bool json;
+    struct xf_args args;
+
+    /* The answer. */
+    bool failed;
+    struct ds body;
+    uint64_t generation;        /* To be acknowledged before; 0: none. */
+    uint32_t router_id;         /* "router-sync". */
+    long long int sync_ms;      /* "router-sync": since when. */
+
+    /* Main thread. */
+    xf_reply_fn *reply;
+    void *reply_aux;
+};
+
+struct xf_command {
+    const char *name;           /* With "xenflow/". */
+    const char *usage;
+    int min_args, max_args;     /* Without "--json". */
+    bool lists;                 /* Takes "--json". */
+
+    /* Main thread: syntax.  'argv[0]' is the first argument. */
+    char *(*parse)(struct xf_args *, int n, const char *argv[]);
+
+    /* Engine's thread.  Returns NULL or a sentence.  Sets the job's 'body' and
+     * 'generation'. */
+    char *(*run)(struct xf_engine *, struct xf_job *);
+};
+
+/* command.c: main thread. */
+void xf_commands_register(struct xf_engine *);
+void xf_commands_unregister(struct xf_engine *);
+void xf_command_post(struct xf_engine *, int argc, const char *argv[],
+                     xf_reply_fn *, void *aux);
+void xf_job_answer(struct xf_job *);
+void xf_job_refuse(struct xf_job *, const char *error);
+
+/* change.c, route.c, show.c: engine's thread. */
+typedef char *xf_command_fn(struct xf_engine *, struct xf_job *);
+xf_command_fn xf_run_router_add, xf_run_router_set, xf_run_router_del,
+    xf_run_port_add, xf_run_port_set, xf_run_port_del, xf_run_neigh_add,
+    xf_run_neigh_del, xf_run_router_sync;
+xf_command_fn xf_run_rule_add, xf_run_rule_del, xf_run_route_lookup,
+    xf_run_rule_list;
+xf_command_fn xf_run_router_list, xf_run_router_show, xf_run_port_list,
+    xf_run_neigh_list, xf_run_flow_list, xf_run_stats_show,
+    xf_run_speaker_list, xf_run_memory_show;
+bool xf_router_sync_done(struct xf_engine *, struct xf_job *,
+                         long long int now_ms);
+/* Restates the operator's routes through guest interface 'old' as through
+ * 'new'. */
+void xf_router_renumber(struct xf_router *, uint32_t old_ifindex,
+                        uint32_t new_ifindex);
+
+/* ---- output.c ---- */
+
+/* A column: member 'key' of each row. */
+struct xf_column {
+    const char *key;            /* In JSON. */
+    const char *title;          /* In text. */
+    bool right;                 /* Aligned to the right. */
+    /* Formats the value as text; NULL: as it is. */
+    void (*format)(const struct json *, struct ds *);
+};
+
+/* Rows on their way to text or JSON. */
+struct xf_table {
+    const struct xf_column *columns;
+    size_t n_columns;
+    bool json;
+    size_t n_rows;
+    struct ds cells;            /* Text: cells, each with its NUL.  JSON: the
+                                 * rows. */
+    size_t widths[16];
+};
+void xf_table_init(struct xf_table *, const struct xf_column *, size_t n,
+                   bool json);
+void xf_table_add(struct xf_table *, struct json *row);
+void xf_table_finish(struct xf_table *, struct ds *out);
+void xf_object_put(const struct xf_column *, size_t n, bool json,
+                   struct json *, struct ds *out);
+void xf_json_put_int(struct json *, const char *key, long long int);
+void xf_json_put_bool(struct json *, const char *key, bool);
+void xf_json_put_addr(struct json *, const char *key,
+                      const struct in6_addr *);
+void xf_json_put_prefix(struct json *, const char *key,
+                        const struct xf_prefix *);
+void xf_json_put_mac(struct json *, const char *key, struct eth_addr);
+void xf_addr_format(const struct in6_addr *, struct ds *);
+void xf_prefix_format(const struct xf_prefix *, struct ds *);
+char *xf_addr_to_string(const struct in6_addr *);
+const char *xf_protocol_name(uint8_t protocol, char buf[8]);
+
+#endif /* engine/engine-private.h */

@@ -1,0 +1,452 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <config.h>
+
+#include "engine/engine-private.h"
+
+#include <time.h>
+
+#include "coverage.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "ovs-rcu.h"
+#include "seq.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(xf_engine);
+
+COVERAGE_DEFINE(xf_engine_round);
+
+/* Answers given in one turn of the main loop. */
+#define REPLIES_PER_TURN 64
+
+static void *engine_main(void *);
+static struct xf_job *next_reply(struct xf_engine *);
+
+/* ---- Main thread. ---- */
+
+/* Creates the engine and starts its thread.  'sw' must outlive the engine. */
+struct xf_engine *
+xf_engine_create(const struct xf_switch *sw)
+{
+    struct xf_engine *engine = xzalloc(sizeof *engine);
+
+    engine->sw = sw;
+    engine->config_seq = seq_create();
+    engine->reply_seq = seq_create();
+    latch_init(&engine->exit_latch);
+    latch_init(&engine->wake_latch);
+    cmap_init(&engine->routers_by_name);
+    cmap_init(&engine->routers_by_id);
+    cmap_init(&engine->claims);
+    mpsc_queue_init(&engine->news);
+    atomic_count_init(&engine->n_news, 0);
+    atomic_init(&engine->n_news_dropped, 0);
+    atomic_init(&engine->grace_over, false);
+    ovs_mutex_init(&engine->mutex);
+    ovs_list_init(&engine->jobs);
+    ovs_list_init(&engine->replies);
+    ovs_list_init(&engine->routers);
+    ovs_list_init(&engine->dying);
+    ovs_list_init(&engine->waiting);
+    ovs_list_init(&engine->syncing);
+    atomic_init(&engine->n_turns, 0);
+    atomic_init(&engine->turn_total_ns, 0);
+    atomic_init(&engine->turn_max_ns, 0);
+    xf_commands_register(engine);
+    engine->thread = ovs_thread_create("xf-engine", engine_main, engine);
+    return engine;
+}
+
+/* RCU callback: no reader can hold the engine any more. */
+static void
+engine_free(struct xf_engine *engine)
+{
+    xf_neigh_drain(engine);
+    mpsc_queue_destroy(&engine->news);
+    ovs_mutex_destroy(&engine->mutex);
+    latch_destroy(&engine->exit_latch);
+    latch_destroy(&engine->wake_latch);
+    seq_destroy(engine->config_seq);
+    seq_destroy(engine->reply_seq);
+    free(engine);
+}
+
+/* Refuses all jobs in 'list'. */
+static void
+refuse_jobs(struct ovs_list *list)
+{
+    struct xf_job *job;
+
+    LIST_FOR_EACH_POP (job, node, list) {
+        xf_job_refuse(job, "the engine was stopped before this was "
+                           "acknowledged: start the switch again and repeat "
+                           "the command");
+    }
+}
+
+/* Stops the engine's thread, answers pending commands with an error, deletes
+ * all routers.  Accepts NULL. */
+void
+xf_engine_destroy(struct xf_engine *engine)
+{
+    if (!engine) {
+        return;
+    }
+
+    xf_commands_unregister(engine);
+    latch_set(&engine->exit_latch);
+    /* The engine's thread waits for a grace period before it ends. */
+    ovsrcu_quiesce_start();
+    xpthread_join(engine->thread, NULL);
+    ovsrcu_quiesce_end();
+
+    struct xf_job *job;
+    while ((job = next_reply(engine)) != NULL) {
+        xf_job_answer(job);
+    }
+    struct ovs_list jobs = OVS_LIST_INITIALIZER(&jobs);
+    ovs_mutex_lock(&engine->mutex);
+    ovs_list_splice(&jobs, ovs_list_front(&engine->jobs), &engine->jobs);
+    ovs_mutex_unlock(&engine->mutex);
+    refuse_jobs(&engine->waiting);
+    refuse_jobs(&engine->syncing);
+    refuse_jobs(&jobs);
+
+    cmap_destroy(&engine->routers_by_name);
+    cmap_destroy(&engine->routers_by_id);
+    cmap_destroy(&engine->claims);
+    ovsrcu_postpone(engine_free, engine);
+}
+
+/* Nanoseconds of CPU time that the calling thread has used. */
+static uint64_t
+thread_cpu_ns(void)
+{
+    struct timespec ts;
+
+    return (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts)
+            ? 0 : ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec);
+}
+
+/* Adds one turn of the main loop that took 'ns' to the statistics. */
+static void
+count_turn(struct xf_engine *engine, uint64_t ns)
+{
+    uint64_t orig, max;
+
+    atomic_add_relaxed(&engine->n_turns, UINT64_C(1), &orig);
+    atomic_add_relaxed(&engine->turn_total_ns, ns, &orig);
+    atomic_read_relaxed(&engine->turn_max_ns, &max);
+    if (ns > max) {
+        atomic_store_relaxed(&engine->turn_max_ns, ns);
+    }
+}
+
+/* Takes the next job to be answered, NULL if there is none. */
+static struct xf_job *
+next_reply(struct xf_engine *engine)
+{
+    struct xf_job *job = NULL;
+
+    ovs_mutex_lock(&engine->mutex);
+    if (!ovs_list_is_empty(&engine->replies)) {
+        job = CONTAINER_OF(ovs_list_pop_front(&engine->replies),
+                           struct xf_job, node);
+    }
+    ovs_mutex_unlock(&engine->mutex);
+    return job;
+}
+
+/* Answers commands that the engine's thread has finished. */
+void
+xf_engine_run(struct xf_engine *engine)
+{
+    uint64_t start = thread_cpu_ns();
+    struct xf_job *job;
+
+    for (int i = 0; i < REPLIES_PER_TURN && (job = next_reply(engine)); i++) {
+        xf_job_answer(job);
+    }
+    count_turn(engine, thread_cpu_ns() - start);
+}
+
+/* Arranges for poll_block() to wake when xf_engine_run() has something to
+ * do. */
+void
+xf_engine_wait(struct xf_engine *engine)
+{
+    ovs_mutex_lock(&engine->mutex);
+    if (ovs_list_is_empty(&engine->replies)) {
+        seq_wait(engine->reply_seq, seq_read(engine->reply_seq));
+    } else {
+        poll_immediate_wake();
+    }
+    ovs_mutex_unlock(&engine->mutex);
+}
+
+/* Any thread. */
+struct seq *
+xf_engine_config_seq(const struct xf_engine *engine)
+{
+    return engine->config_seq;
+}
+
+/* ---- Engine's thread: acknowledgement. ---- */
+
+/* Wakes the engine's thread.  Any thread. */
+void
+xf_engine_wake(struct xf_engine *engine)
+{
+    latch_set(&engine->wake_latch);
+}
+
+/* Notes that something changed on which translations may depend.  Returns the
+ * generation whose acknowledgement will cover it. */
+uint64_t
+xf_engine_changed(struct xf_engine *engine)
+{
+    return ++engine->generation;
+}
+
+/* RCU callback: all readers have seen what was published before. */
+static void
+grace_over(struct xf_engine *engine)
+{
+    atomic_store(&engine->grace_over, true);
+    xf_engine_wake(engine);
+}
+
+/* Hands 'job' to the main thread to be answered. */
+static void
+job_done(struct xf_engine *engine, struct xf_job *job)
+{
+    ovs_mutex_lock(&engine->mutex);
+    ovs_list_push_back(&engine->replies, &job->node);
+    ovs_mutex_unlock(&engine->mutex);
+    seq_change(engine->reply_seq);
+}
+
+/* The round's generation is in the datapath: tells all who wait for it. */
+static void
+ack_round_done(struct xf_engine *engine, long long int now_ms)
+{
+    long long int took_ms = MAX(0, now_ms - engine->round_start_ms);
+
+    COVERAGE_INC(xf_engine_round);
+    engine->acked = engine->round_generation;
+    engine->n_rounds++;
+    engine->rounds_total_ms += took_ms;
+    engine->rounds_max_ms = MAX(engine->rounds_max_ms, took_ms);
+
+    struct xf_router *router;
+    LIST_FOR_EACH (router, node, &engine->routers) {
+        if (router->listener) {
+            xf_listener_acked(router->listener, engine->acked);
+        }
+    }
+    LIST_FOR_EACH_SAFE (router, node, &engine->dying) {
+        if (router->generation <= engine->acked) {
+            xf_router_release(router);
+        }
+    }
+
+    struct xf_job *job;
+    LIST_FOR_EACH_SAFE (job, node, &engine->waiting) {
+        if (job->generation > engine->acked) {
+            break;
+        }
+        ovs_list_remove(&job->node);
+        job_done(engine, job);
+    }
+}
+
+/* Carries the acknowledgement round on.  See engine/engine.h. */
+static void
+ack_run(struct xf_engine *engine, long long int now_ms)
+{
+    const struct xf_switch *sw = engine->sw;
+    bool over;
+
+    switch (engine->ack_state) {
+    case XF_ACK_IDLE:
+        if (engine->acked == engine->generation) {
+            return;
+        }
+        engine->round_generation = engine->generation;
+        engine->round_start_ms = now_ms;
+        engine->ack_state = XF_ACK_GRACE;
+        atomic_store(&engine->grace_over, false);
+        ovsrcu_postpone(grace_over, engine);
+        return;
+
+    case XF_ACK_GRACE:
+        atomic_read(&engine->grace_over, &over);
+        if (!over) {
+            return;
+        }
+        engine->round_ticket = sw->revalidate(sw);
+        engine->ack_state = XF_ACK_REVALIDATE;
+        /* Fall through. */
+
+    case XF_ACK_REVALIDATE:
+        if (!sw->revalidated(sw, engine->round_ticket)) {
+            return;
+        }
+        engine->ack_state = XF_ACK_IDLE;
+        ack_round_done(engine, now_ms);
+        if (engine->acked != engine->generation) {
+            xf_engine_wake(engine);
+        }
+        return;
+    }
+    OVS_NOT_REACHED();
+}
+
+/* ---- Engine's thread: jobs. ---- */
+
+/* Carries out 'job' as far as it can be now. */
+static void
+job_run(struct xf_engine *engine, struct xf_job *job)
+{
+    char *error = job->command->run(engine, job);
+
+    if (error) {
+        job->failed = true;
+        job->generation = 0;
+        ds_clear(&job->body);
+        ds_put_cstr(&job->body, error);
+        free(error);
+    }
+    if (job->router_id) {
+        ovs_list_push_back(&engine->syncing, &job->node);
+    } else if (job->generation > engine->acked) {
+        ovs_list_push_back(&engine->waiting, &job->node);
+    } else {
+        job_done(engine, job);
+    }
+}
+
+/* Carries out the commands that have been posted; looks after those of
+ * "router-sync". */
+static void
+jobs_run(struct xf_engine *engine, long long int now_ms)
+{
+    struct ovs_list jobs = OVS_LIST_INITIALIZER(&jobs);
+    struct xf_job *job;
+
+    ovs_mutex_lock(&engine->mutex);
+    ovs_list_splice(&jobs, ovs_list_front(&engine->jobs), &engine->jobs);
+    ovs_mutex_unlock(&engine->mutex);
+    LIST_FOR_EACH_POP (job, node, &jobs) {
+        job_run(engine, job);
+    }
+
+    LIST_FOR_EACH_SAFE (job, node, &engine->syncing) {
+        if (xf_router_sync_done(engine, job, now_ms)) {
+            ovs_list_remove(&job->node);
+            if (job->generation > engine->acked) {
+                ovs_list_push_back(&engine->waiting, &job->node);
+            } else {
+                job_done(engine, job);
+            }
+        }
+    }
+}
+
+/* ---- Engine's thread: its loop. ---- */
+
+static void
+listeners_run(struct xf_engine *engine, long long int now_ms)
+{
+    struct xf_router *router;
+
+    LIST_FOR_EACH (router, node, &engine->routers) {
+        if (router->listener) {
+            xf_listener_run(router->listener, now_ms);
+        }
+    }
+}
+
+static void
+engine_wait(struct xf_engine *engine)
+{
+    const struct xf_switch *sw = engine->sw;
+    struct xf_router *router;
+
+    LIST_FOR_EACH (router, node, &engine->routers) {
+        if (router->listener) {
+            xf_listener_wait(router->listener);
+        }
+    }
+    xf_neigh_wait(engine);
+    if (engine->ack_state == XF_ACK_REVALIDATE) {
+        sw->revalidated_wait(sw, engine->round_ticket);
+    }
+    if (!ovs_list_is_empty(&engine->syncing)) {
+        poll_timer_wait(10);
+    }
+    latch_wait(&engine->wake_latch);
+    latch_wait(&engine->exit_latch);
+}
+
+/* Ends all routers; leaves no RCU callback of a round under way. */
+static void
+engine_end(struct xf_engine *engine)
+{
+    struct xf_router *router;
+
+    LIST_FOR_EACH_SAFE (router, node, &engine->routers) {
+        xf_router_delete(router);
+    }
+    LIST_FOR_EACH_SAFE (router, node, &engine->dying) {
+        xf_router_release(router);
+    }
+    while (engine->ack_state == XF_ACK_GRACE) {
+        bool over;
+
+        latch_poll(&engine->wake_latch);
+        atomic_read(&engine->grace_over, &over);
+        if (over) {
+            break;
+        }
+        latch_wait(&engine->wake_latch);
+        poll_block();
+    }
+}
+
+static void *
+engine_main(void *engine_)
+{
+    struct xf_engine *engine = engine_;
+
+    while (!latch_is_set(&engine->exit_latch)) {
+        latch_poll(&engine->wake_latch);
+
+        long long int now_ms = time_msec();
+        xf_neigh_run(engine, now_ms);
+        listeners_run(engine, now_ms);
+        jobs_run(engine, now_ms);
+        ack_run(engine, now_ms);
+
+        engine_wait(engine);
+        poll_block();
+    }
+    engine_end(engine);
+    return NULL;
+}

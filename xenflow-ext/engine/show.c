@@ -1,0 +1,520 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+#include <config.h>
+
+#include "engine/engine-private.h"
+
+#include <inttypes.h>
+
+#include "openvswitch/json.h"
+#include "openvswitch/shash.h"
+#include "ovs-thread.h"
+#include "packets.h"
+#include "timeval.h"
+#include "util.h"
+
+/* Commands that list.  Engine's thread. */
+
+/* ---- Routers and ports. ---- */
+
+static const struct xf_column router_columns[] = {
+    { "name", "ROUTER", false, NULL },
+    { "id", "ID", true, NULL },
+    { "bridge", "BRIDGE", false, NULL },
+    { "separated", "SEPARATED", false, NULL },
+    { "ports", "PORTS", true, NULL },
+    { "routes", "ROUTES", true, NULL },
+    { "neighbors", "NEIGHBORS", true, NULL },
+    { "listen", "LISTEN", false, NULL },
+};
+
+static void
+put_listen(struct json *object, const struct xf_router_config *config)
+{
+    if (config->listen[0]) {
+        json_object_put_format(object, "listen",
+                               strchr(config->listen, ':')
+                               ? "[%s]:%"PRIu16 : "%s:%"PRIu16,
+                               config->listen, config->listen_port);
+        if (config->device[0]) {
+            json_object_put_string(object, "device", config->device);
+        }
+    }
+}
+
+static struct json *
+router_to_json(const struct xf_router *router)
+{
+    const struct xf_switch *sw = router->engine->sw;
+    struct json *row = json_object_create();
+    char bridge[XF_NAME_MAX] = "";
+    struct xf_rt_usage usage;
+
+    xf_rt_get_usage(router->rt, &usage);
+    sw->router_binding(sw, router->name, bridge);
+    json_object_put_string(row, "name", router->name);
+    xf_json_put_int(row, "id", router->id);
+    json_object_put_string(row, "bridge", bridge[0] ? bridge : "-");
+    xf_json_put_bool(row, "separated", router->config.separated);
+    xf_json_put_int(row, "ports", usage.n_ifaces);
+    xf_json_put_int(row, "routes", usage.n_routes);
+    xf_json_put_int(row, "neighbors", usage.n_neighbors);
+    put_listen(row, &router->config);
+    return row;
+}
+
+static int
+compare_routers(const void *a_, const void *b_)
+{
+    const struct xf_router *const *a = a_;
+    const struct xf_router *const *b = b_;
+
+    return strcmp((*a)->name, (*b)->name);
+}
+
+/* Returns the routers sorted by name, to be freed by the caller; only the one
+ * called 'name' if that isn't empty. */
+static struct xf_router **
+sorted_routers(const struct xf_engine *engine, const char *name, size_t *n)
+{
+    struct xf_router **routers = xcalloc(MAX(1, engine->n_routers),
+                                         sizeof *routers);
+    struct xf_router *router;
+
+    *n = 0;
+    LIST_FOR_EACH (router, node, &engine->routers) {
+        if (!name[0] || !strcmp(router->name, name)) {
+            routers[(*n)++] = router;
+        }
+    }
+    qsort(routers, *n, sizeof *routers, compare_routers);
+    return routers;
+}
+
+/* router-list */
+char *
+xf_run_router_list(struct xf_engine *engine, struct xf_job *job)
+{
+    struct xf_table table;
+    size_t n;
+    struct xf_router **routers = sorted_routers(engine, "", &n);
+
+    xf_table_init(&table, router_columns, ARRAY_SIZE(router_columns),
+                  job->json);
+    for (size_t i = 0; i < n; i++) {
+        xf_table_add(&table, router_to_json(routers[i]));
+    }
+    xf_table_finish(&table, &job->body);
+    free(routers);
+    return NULL;
+}
+
+static const struct xf_column port_columns[] = {
+    { "name", "PORT", false, NULL },
+    { "vlan", "VLAN", true, NULL },
+    { "mac", "MAC", false, NULL },
+    { "vif", "VIF", false, NULL },
+    { "vif_exists", "FOUND", false, NULL },
+    { "ifindex", "IFINDEX", true, NULL },
+    { "mtu", "MTU", true, NULL },
+    { "up", "UP", false, NULL },
+    { "addresses", "ADDRESSES", false, NULL },
+};
+
+struct port_list_aux {
+    const struct xf_router *router;
+    struct xf_table *table;     /* Or NULL, then: */
+    struct json *array;
+};
+
+/* The addresses of one interface, as strings. */
+struct port_addrs {
+    const char *iface;
+    struct json *array;
+};
+
+static bool
+list_addr(const struct xf_addr_info *info, void *aux_)
+{
+    struct port_addrs *aux = aux_;
+
+    if (!strcmp(info->iface, aux->iface)) {
+        struct ds ds = DS_EMPTY_INITIALIZER;
+
+        xf_addr_format(&info->addr, &ds);
+        ds_put_format(&ds, "/%"PRIu8, info->prefix_len);
+        json_array_add(aux->array,
+                       json_string_create_nocopy(ds_steal_cstr(&ds)));
+    }
+    return true;
+}
+
+static bool
+list_port(const struct xf_iface *iface, void *aux_)
+{
+    struct port_list_aux *aux = aux_;
+    const struct xf_switch *sw = aux->router->engine->sw;
+    struct json *row = json_object_create();
+    struct port_addrs addrs = {
+        .iface = iface->name,
+        .array = json_array_create_empty(),
+    };
+
+    xf_rt_for_each_addr(aux->router->rt, list_addr, &addrs);
+    json_object_put_string(row, "name", iface->name);
+    xf_json_put_int(row, "vlan", iface->vlan);
+    xf_json_put_mac(row, "mac", iface->mac);
+    json_object_put_string(row, "vif", iface->vif[0] ? iface->vif : "-");
+    xf_json_put_bool(row, "vif_exists",
+                     iface->vif[0]
+                     && sw->vif_exists(sw, aux->router->name, iface->vif));
+    xf_json_put_int(row, "ifindex", iface->ifindex);
+    xf_json_put_int(row, "mtu", iface->mtu);
+    xf_json_put_bool(row, "up", iface->up);
+    json_object_put(row, "addresses", addrs.array);
+    if (aux->table) {
+        xf_table_add(aux->table, row);
+    } else {
+        json_array_add(aux->array, row);
+    }
+    return true;
+}
+
+/* Appends the ports of 'router' as a table. */
+static void
+put_ports(const struct xf_router *router, bool json, struct ds *out)
+{
+    struct xf_table table;
+    struct port_list_aux aux = { .router = router, .table = &table };
+
+    xf_table_init(&table, port_columns, ARRAY_SIZE(port_columns), json);
+    xf_rt_for_each_iface(router->rt, list_port, &aux);
+    xf_table_finish(&table, out);
+}
+
+/* port-list */
+char *
+xf_run_port_list(struct xf_engine *engine, struct xf_job *job)
+{
+    char *error = NULL;
+    struct xf_router *router = xf_router_by_name(engine, job->args.router,
+                                                 &error);
+    if (router) {
+        put_ports(router, job->json, &job->body);
+    }
+    return error;
+}
+
+static const struct xf_column router_show_columns[] = {
+    { "name", "router", false, NULL },
+    { "id", "id", false, NULL },
+    { "bridge", "bridge", false, NULL },
+    { "separated", "separated", false, NULL },
+    { "ecmp_seed", "ecmp-seed", false, NULL },
+    { "punt_rate", "punt-rate", false, NULL },
+    { "listen", "listen", false, NULL },
+    { "device", "device", false, NULL },
+    { "stale", "stale", false, NULL },
+    { "settle", "settle", false, NULL },
+    { "reachable", "reachable", false, NULL },
+    { "routes", "routes", false, NULL },
+    { "max_routes", "max-routes", false, NULL },
+    { "nexthops", "nexthops", false, NULL },
+    { "max_nexthops", "max-nexthops", false, NULL },
+    { "neighbors", "neighbors", false, NULL },
+    { "max_neighbors", "max-neighbors", false, NULL },
+    { "ports", "ports", false, NULL },
+    { "max_ports", "max-ports", false, NULL },
+    { "addresses", "addresses", false, NULL },
+    { "max_addresses", "max-addresses", false, NULL },
+    { "changes", "changes", false, NULL },
+    { "acknowledged", "acknowledged", false, NULL },
+};
+
+static void
+put_limits(struct json *object, const struct xf_router *router)
+{
+    const struct xf_rt_limits *limits = xf_rt_limits(router->rt);
+    struct xf_rt_usage usage;
+
+    xf_rt_get_usage(router->rt, &usage);
+    xf_json_put_int(object, "nexthops", usage.n_nexthops);
+    xf_json_put_int(object, "addresses", usage.n_addresses);
+    xf_json_put_int(object, "max_routes", limits->max_routes);
+    xf_json_put_int(object, "max_nexthops", limits->max_nexthops);
+    xf_json_put_int(object, "max_neighbors", limits->max_neighbors);
+    xf_json_put_int(object, "max_ports", limits->max_ifaces);
+    xf_json_put_int(object, "max_addresses", limits->max_addresses);
+}
+
+/* router-show */
+char *
+xf_run_router_show(struct xf_engine *engine, struct xf_job *job)
+{
+    char *error = NULL;
+    struct xf_router *router = xf_router_by_name(engine, job->args.router,
+                                                 &error);
+    if (!router) {
+        return error;
+    }
+
+    const struct xf_router_config *config = &router->config;
+    struct json *object = router_to_json(router);
+    xf_json_put_int(object, "ecmp_seed", router->ecmp_seed);
+    xf_json_put_int(object, "punt_rate", config->punt_rate);
+    xf_json_put_int(object, "stale", config->stale_ms / 1000);
+    xf_json_put_int(object, "settle", config->settle_ms / 1000);
+    xf_json_put_int(object, "reachable", config->reachable_ms / 1000);
+    xf_json_put_int(object, "changes", router->n_changes);
+    xf_json_put_bool(object, "acknowledged",
+                     router->generation <= engine->acked);
+    put_limits(object, router);
+    if (job->json) {
+        struct port_list_aux aux = {
+            .router = router,
+            .array = json_array_create_empty(),
+        };
+        xf_rt_for_each_iface(router->rt, list_port, &aux);
+        json_object_put(object, "port_list", aux.array);
+    }
+    xf_object_put(router_show_columns, ARRAY_SIZE(router_show_columns),
+                  job->json, object, &job->body);
+    json_destroy(object);
+    if (!job->json) {
+        put_ports(router, false, &job->body);
+    }
+    return NULL;
+}
+
+/* ---- Neighbours. ---- */
+
+static const struct xf_column neigh_columns[] = {
+    { "address", "ADDRESS", false, NULL },
+    { "port", "PORT", false, NULL },
+    { "mac", "MAC", false, NULL },
+    { "state", "STATE", false, NULL },
+    { "source", "SOURCE", false, NULL },
+    { "packets", "PACKETS", true, NULL },
+    { "bytes", "BYTES", true, NULL },
+    { "confirmed", "CONFIRMED", true, NULL },
+};
+
+struct neigh_list_aux {
+    struct xf_table *table;
+    long long int now_ms;
+};
+
+static const char *
+source_name(uint32_t source)
+{
+    switch (source) {
+    case XF_SOURCE_OPERATOR:
+        return "operator";
+    case XF_SOURCE_LEARNED:
+        return "learned";
+    case XF_SOURCE_SPEAKER:
+    case XF_SOURCE_SPEAKER_ALT:
+        return "speaker";
+    default:
+        return "other";
+    }
+}
+
+static bool
+list_neigh(const struct xf_neigh_info *info, void *aux_)
+{
+    struct neigh_list_aux *aux = aux_;
+    struct xf_stat *stat = CONST_CAST(struct xf_stat *, info->stat);
+    struct json *row = json_object_create();
+    uint64_t n_packets = 0, n_bytes = 0;
+
+    if (stat) {
+        atomic_read_relaxed(&stat->n_packets, &n_packets);
+        atomic_read_relaxed(&stat->n_bytes, &n_bytes);
+    }
+    xf_json_put_addr(row, "address", &info->ip);
+    json_object_put_string(row, "port", info->iface->name);
+    xf_json_put_mac(row, "mac", info->mac);
+    json_object_put_string(row, "state",
+                           xf_neighbor_state_name(info->state));
+    json_object_put_string(row, "source", source_name(info->source));
+    xf_json_put_int(row, "packets", n_packets);
+    xf_json_put_int(row, "bytes", n_bytes);
+    json_object_put(row, "confirmed",
+                    info->state == XF_NEIGH_PERMANENT
+                    ? json_null_create()
+                    : json_integer_create(
+                        MAX(0, aux->now_ms - info->confirmed_ms) / 1000));
+    xf_table_add(aux->table, row);
+    return true;
+}
+
+/* neigh-list */
+char *
+xf_run_neigh_list(struct xf_engine *engine, struct xf_job *job)
+{
+    char *error = NULL;
+    struct xf_router *router = xf_router_by_name(engine, job->args.router,
+                                                 &error);
+    if (!router) {
+        return error;
+    }
+
+    struct xf_table table;
+    struct neigh_list_aux aux = { .table = &table, .now_ms = time_msec() };
+    xf_table_init(&table, neigh_columns, ARRAY_SIZE(neigh_columns),
+                  job->json);
+    xf_rt_for_each_neigh(router->rt, list_neigh, &aux);
+    xf_table_finish(&table, &job->body);
+    return NULL;
+}
+
+/* ---- Flows. ---- */
+
+struct flow_list_aux {
+    bool json;
+    size_t n;
+    struct ds *out;
+    long long int now_ms;
+};
+
+static bool
+list_flow(const char *flow, uint64_t n_packets, uint64_t n_bytes,
+          long long int used_ms, const char *actions, void *aux_)
+{
+    struct flow_list_aux *aux = aux_;
+    long long int age_ms = MAX(0, aux->now_ms - used_ms);
+
+    if (aux->json) {
+        struct json *row = json_object_create();
+
+        json_object_put_string(row, "flow", flow);
+        json_object_put_string(row, "actions", actions);
+        xf_json_put_int(row, "packets", n_packets);
+        xf_json_put_int(row, "bytes", n_bytes);
+        json_object_put(row, "used",
+                        used_ms ? json_real_create(age_ms / 1000.0)
+                        : json_null_create());
+        ds_put_cstr(aux->out, aux->n ? ",\n " : "[");
+        json_to_ds(row, JSSF_SORT, aux->out);
+        json_destroy(row);
+    } else {
+        ds_put_format(aux->out, "%s, packets:%"PRIu64", bytes:%"PRIu64
+                      ", used:", flow, n_packets, n_bytes);
+        if (used_ms) {
+            ds_put_format(aux->out, "%.3fs", age_ms / 1000.0);
+        } else {
+            ds_put_cstr(aux->out, "never");
+        }
+        ds_put_format(aux->out, ", actions:%s\n", actions);
+    }
+    aux->n++;
+    return true;
+}
+
+/* flow-list */
+char *
+xf_run_flow_list(struct xf_engine *engine, struct xf_job *job)
+{
+    const struct xf_switch *sw = engine->sw;
+    char *error = NULL;
+    struct xf_router *router = xf_router_by_name(engine, job->args.router,
+                                                 &error);
+    if (!router) {
+        return error;
+    }
+
+    struct flow_list_aux aux = {
+        .json = job->json,
+        .out = &job->body,
+        .now_ms = time_msec(),
+    };
+    int err = sw->dump_flows(sw, router->id, list_flow, &aux);
+    if (err) {
+        return xasprintf("router '%s': the datapath's flows can't be listed "
+                         "(%s): repeat the command", router->name,
+                         ovs_strerror(err));
+    }
+    if (job->json) {
+        ds_put_cstr(&job->body, aux.n ? "]\n" : "[]\n");
+    }
+    return NULL;
+}
+
+/* ---- Speakers. ---- */
+
+/* Appends 'value' as lines "key: value", keys with 'prefix'. */
+static void
+put_members(const char *prefix, const struct json *value, struct ds *out)
+{
+    const struct shash_node **nodes = shash_sort(json_object(value));
+
+    for (size_t i = 0; i < shash_count(json_object(value)); i++) {
+        const struct json *member = nodes[i]->data;
+
+        if (member->type == JSON_OBJECT) {
+            char *inner = xasprintf("%s%s.", prefix, nodes[i]->name);
+
+            put_members(inner, member, out);
+            free(inner);
+        } else if (member->type == JSON_STRING) {
+            ds_put_format(out, "    %s%s: %s\n", prefix, nodes[i]->name,
+                          json_string(member));
+        } else {
+            ds_put_format(out, "    %s%s: ", prefix, nodes[i]->name);
+            json_to_ds(member, JSSF_SORT, out);
+            ds_put_char(out, '\n');
+        }
+    }
+    free(nodes);
+}
+
+/* speaker-list */
+char *
+xf_run_speaker_list(struct xf_engine *engine, struct xf_job *job)
+{
+    const char *name = job->args.router;
+    char *error = NULL;
+    bool first = true;
+    size_t n;
+
+    if (name[0] && !xf_router_by_name(engine, name, &error)) {
+        return error;
+    }
+    struct xf_router **routers = sorted_routers(engine, name, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (!routers[i]->listener) {
+            continue;
+        }
+        struct json *object = xf_listener_to_json(routers[i]->listener,
+                                                  time_msec());
+        if (job->json) {
+            json_object_put_string(object, "router", routers[i]->name);
+            ds_put_cstr(&job->body, first ? "[" : ",\n ");
+            json_to_ds(object, JSSF_SORT, &job->body);
+        } else {
+            ds_put_format(&job->body, "router %s:\n", routers[i]->name);
+            put_members("", object, &job->body);
+        }
+        first = false;
+        json_destroy(object);
+    }
+    if (job->json) {
+        ds_put_cstr(&job->body, first ? "[]\n" : "]\n");
+    }
+    free(routers);
+    return NULL;
+}
