@@ -33,6 +33,11 @@ lib_libopenvswitch_la_SOURCES += \
 # lib/libopenvswitch.la, so it may call the above and all of lib/.
 ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/core/rule-table.h \
+	xenflow-ext/core/wire-attr.c \
+	xenflow-ext/core/wire-attr.h \
+	xenflow-ext/core/wire-encode.c \
+	xenflow-ext/core/wire-link.c \
+	xenflow-ext/core/wire.c \
 	xenflow-ext/core/wire.h \
 	xenflow-ext/engine/args.c \
 	xenflow-ext/engine/change.c \
@@ -45,6 +50,10 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/route.c \
 	xenflow-ext/engine/router.c \
 	xenflow-ext/engine/show.c \
+	xenflow-ext/engine/speaker-apply.c \
+	xenflow-ext/engine/speaker-conn.c \
+	xenflow-ext/engine/speaker-private.h \
+	xenflow-ext/engine/speaker.c \
 	xenflow-ext/engine/speaker.h \
 	xenflow-ext/engine/stats.c \
 	xenflow-ext/include/xenflow/switch.h

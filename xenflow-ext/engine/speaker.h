@@ -94,6 +94,10 @@ uint64_t xf_listener_generation(const struct xf_listener *);
  * accepted, the sockets are empty, no deletion is held. */
 bool xf_listener_is_idle(const struct xf_listener *);
 
+/* The port that is listened on (that of the configuration, or the kernel's
+ * choice). */
+uint16_t xf_listener_port(const struct xf_listener *);
+
 /* State for speaker-list: peer, since when, bytes, messages by type, refusals
  * by reason, routes, stale routes. */
 struct json *xf_listener_to_json(const struct xf_listener *,

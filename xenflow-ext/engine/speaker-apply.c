@@ -1,0 +1,373 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+
+/* One message of a speaker: what it does to the rule table.
+ *
+ * A deletion is held until the next message (FRR replaces a route by deleting
+ * and adding it): if that adds the same prefix, the addition goes first and
+ * only what it didn't replace is deleted, so that no gap opens.
+ *
+ * What fails in the table is answered with its errno; a deletion of what isn't
+ * there isn't worth a line in the log. */
+
+#include <config.h>
+#include "engine/speaker-private.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "openvswitch/util.h"
+#include "packets.h"
+#include "util.h"
+
+static struct xf_speaker_ack
+msg_ack(const struct xf_wire_msg *msg)
+{
+    return (struct xf_speaker_ack) {
+        .seq = msg->seq,
+        .pid = msg->pid,
+        .nlmsg_type = msg->nlmsg_type,
+        .wanted = msg->ack,
+    };
+}
+
+/* Takes note of a call of the table that returned 'error' and, if that is
+ * nonzero, the sentence 'sentence', which it frees.  Returns 'error'. */
+static int
+note_result(struct xf_listener *l, int error, char *sentence)
+{
+    if (!error) {
+        l->generation = l->ops->changed(l->aux);
+    } else if (error == ENOENT) {
+        l->stats.n_rejected++;
+        free(sentence);
+    } else {
+        l->stats.n_rejected++;
+        xf_speaker_complain(l, sentence);
+    }
+    return error;
+}
+
+/* ---- Routes. ---- */
+
+static int
+route_del(struct xf_listener *l, const struct xf_prefix *prefix,
+          uint32_t metric)
+{
+    char *sentence = NULL;
+    int error = xf_rt_route_del(l->rt, l->source, prefix, metric, &sentence);
+
+    return note_result(l, error, sentence);
+}
+
+static int
+route_add(struct xf_listener *l, const struct xf_wire_msg *msg,
+          bool replace_prefix)
+{
+    char *sentence = NULL;
+    int error = xf_rt_route_add(l->rt, l->source, &msg->route, replace_prefix,
+                                &sentence);
+
+    l->got_route = true;
+    return note_result(l, error, sentence);
+}
+
+void
+xf_speaker_apply_held(struct xf_listener *l)
+{
+    struct xf_speaker_held *held = &l->held;
+
+    if (held->valid) {
+        held->valid = false;
+        xf_speaker_answer(l, &held->ack,
+                          route_del(l, &held->prefix, held->metric));
+    }
+}
+
+/* True if 'msg' adds the prefix whose deletion is held. */
+static bool
+folds(const struct xf_listener *l, const struct xf_wire_msg *msg)
+{
+    return (l->held.valid && msg->type == XF_WIRE_ROUTE_ADD
+            && l->held.prefix.len == msg->route.prefix.len
+            && !memcmp(&l->held.prefix.addr, &msg->route.prefix.addr,
+                       sizeof l->held.prefix.addr));
+}
+
+/* Carries out the addition 'msg', then what is left of the held deletion. */
+static void
+fold(struct xf_listener *l, const struct xf_wire_msg *msg)
+{
+    const struct xf_speaker_ack ack = msg_ack(msg);
+    struct xf_speaker_held held = l->held;
+    bool any_metric = held.metric == UINT32_MAX;
+
+    l->held.valid = false;
+    l->stats.n_folded++;
+
+    int error = route_add(l, msg, any_metric);
+    int del_error = 0;
+    if (error || (!any_metric && held.metric != msg->route.metric)) {
+        del_error = route_del(l, &held.prefix, held.metric);
+    }
+    xf_speaker_answer(l, &held.ack, del_error);
+    xf_speaker_answer(l, &ack, error);
+}
+
+static void
+hold(struct xf_listener *l, const struct xf_wire_msg *msg)
+{
+    l->held = (struct xf_speaker_held) {
+        .valid = true,
+        .prefix = msg->route.prefix,
+        .metric = msg->route.metric,
+        .until_ms = l->now_ms + XF_SPEAKER_HOLD_MS,
+        .ack = msg_ack(msg),
+    };
+}
+
+/* ---- Next-hop objects. ---- */
+
+static int
+apply_nexthop(struct xf_listener *l, const struct xf_wire_msg *msg)
+{
+    uint32_t id = msg->nexthop_id;
+    char *sentence = NULL;
+    int error;
+
+    if (msg->type == XF_WIRE_NEXTHOP_DEL) {
+        error = xf_rt_nexthop_del(l->rt, l->source, id, &sentence);
+    } else if (msg->type == XF_WIRE_NEXTHOP_GROUP_ADD) {
+        error = xf_rt_nexthop_set_group(l->rt, l->source, id, msg->members,
+                                        msg->n_members, &sentence);
+    } else if (msg->blackhole) {
+        error = xf_rt_nexthop_set_blackhole(l->rt, l->source, id, &sentence);
+    } else {
+        error = xf_rt_nexthop_set(l->rt, l->source, id, msg->nexthops,
+                                  msg->n_nexthops, &sentence);
+    }
+    return note_result(l, error, sentence);
+}
+
+/* ---- What belongs to an interface. ---- */
+
+static int
+unknown_iface(struct xf_listener *l)
+{
+    l->stats.n_unknown_iface++;
+    return ENODEV;
+}
+
+static int
+apply_neigh(struct xf_listener *l, const struct xf_wire_msg *msg)
+{
+    const struct xf_iface *iface = xf_rt_iface_by_ifindex(l->rt,
+                                                          msg->ifindex);
+    char *sentence = NULL;
+    int error;
+
+    if (!iface) {
+        return unknown_iface(l);
+    }
+    if (msg->type == XF_WIRE_NEIGH_DEL) {
+        error = xf_rt_neigh_del(l->rt, iface->name, &msg->ip, &sentence);
+    } else {
+        error = xf_rt_neigh_set(l->rt, l->source, iface->name, &msg->ip,
+                                msg->mac, (msg->permanent
+                                           ? XF_NEIGH_PERMANENT
+                                           : XF_NEIGH_REACHABLE),
+                                l->now_ms, &sentence);
+    }
+    return note_result(l, error, sentence);
+}
+
+static int
+apply_addr(struct xf_listener *l, const struct xf_wire_msg *msg)
+{
+    const struct xf_iface *iface = xf_rt_iface_by_ifindex(l->rt,
+                                                          msg->ifindex);
+    char *sentence = NULL;
+    int error;
+
+    if (!iface) {
+        return unknown_iface(l);
+    }
+    if (msg->type == XF_WIRE_ADDR_DEL) {
+        error = xf_rt_addr_del(l->rt, l->source, iface->name, &msg->ip,
+                               msg->prefix_len, &sentence);
+    } else {
+        error = xf_rt_addr_add(l->rt, l->source, iface->name, &msg->ip,
+                               msg->prefix_len, &sentence);
+        if (error == EEXIST) {
+            /* Stated again, as a new epoch does. */
+            free(sentence);
+            return 0;
+        }
+    }
+    return note_result(l, error, sentence);
+}
+
+/* Finds the interface that a link is. */
+struct link_search {
+    const struct xf_listener *l;
+    const struct xf_wire_msg *msg;
+    const struct xf_iface *best;
+    int score;                  /* Of 'best'; two of one score: none. */
+};
+
+static bool
+consider_link(const struct xf_iface *iface, void *search_)
+{
+    struct link_search *search = search_;
+    const struct xf_wire_msg *msg = search->msg;
+    const struct sset *linked = &search->l->conn->linked;
+    int score;
+
+    if (eth_addr_is_zero(msg->mac)
+        ? iface->ifindex != msg->ifindex
+        : !eth_addr_equals(iface->mac, msg->mac)) {
+        return true;
+    }
+    if (iface->ifindex == msg->ifindex) {
+        score = 3;
+    } else if (!strcmp(iface->name, msg->ifname)) {
+        score = 2;
+    } else if (!sset_contains(linked, iface->name)) {
+        score = 1;
+    } else {
+        /* Another link of this connection is that interface already: 'msg' is
+         * a VLAN or a bridge on top of it, which has the same MAC. */
+        return true;
+    }
+    if (score > search->score) {
+        search->best = iface;
+        search->score = score;
+    } else if (score == search->score) {
+        search->best = NULL;
+    }
+    return true;
+}
+
+static int
+apply_link(struct xf_listener *l, const struct xf_wire_msg *msg)
+{
+    struct link_search search = { .l = l, .msg = msg };
+
+    if (msg->type == XF_WIRE_LINK_DEL) {
+        search.best = xf_rt_iface_by_ifindex(l->rt, msg->ifindex);
+    } else {
+        xf_rt_for_each_iface(l->rt, consider_link, &search);
+    }
+    if (!search.best) {
+        return unknown_iface(l);
+    }
+
+    struct xf_iface iface = *search.best;
+    if (msg->type == XF_WIRE_LINK_DEL) {
+        iface.ifindex = 0;
+        iface.up = false;
+        sset_find_and_delete(&l->conn->linked, iface.name);
+    } else {
+        iface.ifindex = msg->ifindex;
+        iface.up = msg->up;
+        if (msg->mtu) {
+            iface.mtu = msg->mtu;
+        }
+        sset_add(&l->conn->linked, iface.name);
+    }
+    if (iface.ifindex == search.best->ifindex && iface.up == search.best->up
+        && iface.mtu == search.best->mtu) {
+        return 0;
+    }
+
+    char *sentence = NULL;
+    int error = xf_rt_iface_update(l->rt, &iface, &sentence);
+    if (!error) {
+        l->ops->iface_changed(l->aux);
+    }
+    return note_result(l, error, sentence);
+}
+
+/* ---- All. ---- */
+
+/* The speaker's dump is complete: what it didn't state goes.  The answer waits
+ * for that. */
+static void
+apply_end(struct xf_listener *l, const struct xf_wire_msg *msg)
+{
+    const struct xf_speaker_ack ack = msg_ack(msg);
+
+    if (l->conn->end.wanted) {
+        xf_speaker_answer(l, &ack, EBUSY);
+        return;
+    }
+    l->conn->end = ack;
+    xf_speaker_sweep(l);
+}
+
+void
+xf_speaker_apply(struct xf_listener *l, const struct xf_wire_msg *msg)
+{
+    const struct xf_speaker_ack ack = msg_ack(msg);
+    int error = 0;
+
+    if (folds(l, msg)) {
+        fold(l, msg);
+        return;
+    }
+    xf_speaker_apply_held(l);
+
+    switch (msg->type) {
+    case XF_WIRE_ROUTE_ADD:
+        error = route_add(l, msg, msg->replace && !msg->route.metric);
+        break;
+    case XF_WIRE_ROUTE_DEL:
+        if (msg->nlmsg_type == RTM_DELROUTE) {
+            hold(l, msg);
+            return;
+        }
+        /* An addition without a usable next hop. */
+        error = route_del(l, &msg->route.prefix, msg->route.metric);
+        error = error == ENOENT ? 0 : error;
+        break;
+    case XF_WIRE_NEXTHOP_ADD:
+    case XF_WIRE_NEXTHOP_GROUP_ADD:
+    case XF_WIRE_NEXTHOP_DEL:
+        error = apply_nexthop(l, msg);
+        break;
+    case XF_WIRE_NEIGH_ADD:
+    case XF_WIRE_NEIGH_DEL:
+        error = apply_neigh(l, msg);
+        break;
+    case XF_WIRE_ADDR_ADD:
+    case XF_WIRE_ADDR_DEL:
+        error = apply_addr(l, msg);
+        break;
+    case XF_WIRE_LINK_ADD:
+    case XF_WIRE_LINK_DEL:
+        error = apply_link(l, msg);
+        break;
+    case XF_WIRE_END:
+        apply_end(l, msg);
+        return;
+    case XF_WIRE_IGNORED:
+    default:
+        break;
+    }
+    xf_speaker_answer(l, &ack, error);
+}
