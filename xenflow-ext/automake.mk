@@ -27,11 +27,22 @@ xenflow-ext/%.lo xf-tests/%.o xf-utilities/%.o: AM_CFLAGS += -Werror
 # What lib/ itself calls: odp-util and odp-execute format, parse and size our
 # datapath action.
 lib_libopenvswitch_la_SOURCES += \
+	xenflow-ext/core/types.c \
 	xenflow-ext/include/xenflow/types.h
 
 # All else of the switch.  Programs link ofproto/libofproto.la before
 # lib/libopenvswitch.la, so it may call the above and all of lib/.
 ofproto_libofproto_la_SOURCES += \
+	xenflow-ext/core/prefix-trie.c \
+	xenflow-ext/core/prefix-trie.h \
+	xenflow-ext/core/rule-table-iface.c \
+	xenflow-ext/core/rule-table-lookup.c \
+	xenflow-ext/core/rule-table-neigh.c \
+	xenflow-ext/core/rule-table-nexthop.c \
+	xenflow-ext/core/rule-table-private.h \
+	xenflow-ext/core/rule-table-route.c \
+	xenflow-ext/core/rule-table-show.c \
+	xenflow-ext/core/rule-table.c \
 	xenflow-ext/core/rule-table.h \
 	xenflow-ext/core/wire-attr.c \
 	xenflow-ext/core/wire-attr.h \
@@ -58,6 +69,12 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/stats.c \
 	xenflow-ext/include/xenflow/switch.h
 
+# Programs.
+bin_PROGRAMS += utilities/xenflow-traffic
+utilities_xenflow_traffic_SOURCES = \
+	xf-utilities/xenflow-traffic-receive.c \
+	xf-utilities/xenflow-traffic.c \
+	xf-utilities/xenflow-traffic.h
 
 # Test programs, one per module: tests/test-xf-MODULE.c.  For each:
 #

@@ -26,6 +26,7 @@ from lab import system
 
 DAEMONS = "/usr/lib/frr"
 OSPF_HELLO_S = 1
+OSPF_RETRANSMIT_S = 3
 SYSCTLS = {
     "net.ipv4.ip_forward": 1,
     "net.ipv6.conf.all.forwarding": 1,
@@ -51,6 +52,9 @@ def _interface_lines(node, iface):
             yield " %s network %s" % (command, kind)
             yield " %s hello-interval %d" % (command, OSPF_HELLO_S)
             yield " %s dead-interval %d" % (command, node.ospf_dead)
+            yield " %s retransmit-interval %d" % (command, OSPF_RETRANSMIT_S)
+            if peers == [iface]:
+                yield " %s passive" % command
     yield "exit"
 
 
@@ -79,6 +83,7 @@ def configuration(node, xenflow):
         lines.append(" timers throttle spf 0 50 500")
         if daemon == "ospf":
             lines.append(" timers throttle lsa all 0")
+            lines.append(" timers lsa min-arrival 0")
         lines.append("exit")
     lines += node.config.splitlines()
     return "\n".join(lines) + "\n"
