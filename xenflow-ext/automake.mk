@@ -28,7 +28,9 @@ xenflow-ext/%.lo xf-tests/%.o xf-utilities/%.o: AM_CFLAGS += -Werror
 # datapath action.
 lib_libopenvswitch_la_SOURCES += \
 	xenflow-ext/core/types.c \
-	xenflow-ext/include/xenflow/types.h
+	xenflow-ext/include/xenflow/types.h \
+	xenflow-ext/seam/xf-odp.c \
+	xenflow-ext/seam/xf-odp.h
 
 # All else of the switch.  Programs link ofproto/libofproto.la before
 # lib/libopenvswitch.la, so it may call the above and all of lib/.
@@ -67,7 +69,12 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/speaker.c \
 	xenflow-ext/engine/speaker.h \
 	xenflow-ext/engine/stats.c \
-	xenflow-ext/include/xenflow/switch.h
+	xenflow-ext/include/xenflow/switch.h \
+	xenflow-ext/seam/xf-credit.c \
+	xenflow-ext/seam/xf-credit.h \
+	xenflow-ext/seam/xf-switch.c \
+	xenflow-ext/seam/xf-switch.h \
+	xenflow-ext/seam/xf-xlate.h
 
 # Programs.
 bin_PROGRAMS += utilities/xenflow-traffic

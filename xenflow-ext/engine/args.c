@@ -503,7 +503,7 @@ static char * OVS_WARN_UNUSED_RESULT
 take_uint(struct words *w, const char *word, uint64_t min, uint64_t max,
           uint64_t *value)
 {
-    const char *s;
+    const char *s = NULL;
     char *error = take_value(w, word, &s);
 
     return error ? error : xf_args_parse_uint(word, s, min, max, value);
@@ -523,7 +523,7 @@ parse_hop(struct words *w, struct xf_args *args)
 {
     struct xf_hop_arg hop = { .weight = 1 };
     bool via = false;
-    const char *s;
+    const char *s = NULL;
     char *error = NULL;
     uint64_t x;
 

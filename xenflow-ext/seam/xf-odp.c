@@ -247,6 +247,9 @@ xf_odp_check(const struct dp_packet *packet, uint16_t mtu,
         return false;
     }
     size -= pad;
+    if (dp_packet_hwol_is_tso(packet)) {
+        mtu = UINT16_MAX;       /* It will be cut to size on output. */
+    }
 
     switch (l3[0] >> 4) {
     case 4:
