@@ -200,11 +200,13 @@ xf_rt_for_each_neigh(const struct xf_rt *rt,
             .source = neighs[i]->stmt.source->id,
             .stat = neighs[i]->stat,
         };
+        uint32_t ifindex = info.iface->ifindex;
         int state;
 
         atomic_read_relaxed(&neighs[i]->state, &state);
         atomic_read_relaxed(&neighs[i]->confirmed_ms, &info.confirmed_ms);
         info.state = state;
+        info.gateway = ifindex && rt_gw_find(rt, ifindex, &info.ip);
         if (!cb(&info, aux)) {
             break;
         }

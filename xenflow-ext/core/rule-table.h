@@ -306,6 +306,7 @@ struct xf_neigh_info {
     struct eth_addr mac;
     enum xf_neighbor_state state;
     uint32_t source;
+    bool gateway;               /* A route in use names it. */
     long long int confirmed_ms; /* Last heard of. */
     const struct xf_stat *stat; /* Borrowed: packets sent to it. */
 };

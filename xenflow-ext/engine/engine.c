@@ -122,7 +122,7 @@ xf_engine_destroy(struct xf_engine *engine)
     }
     struct ovs_list jobs = OVS_LIST_INITIALIZER(&jobs);
     ovs_mutex_lock(&engine->mutex);
-    ovs_list_splice(&jobs, ovs_list_front(&engine->jobs), &engine->jobs);
+    ovs_list_push_back_all(&jobs, &engine->jobs);
     ovs_mutex_unlock(&engine->mutex);
     refuse_jobs(&engine->waiting);
     refuse_jobs(&engine->syncing);
@@ -351,7 +351,7 @@ jobs_run(struct xf_engine *engine, long long int now_ms)
     struct xf_job *job;
 
     ovs_mutex_lock(&engine->mutex);
-    ovs_list_splice(&jobs, ovs_list_front(&engine->jobs), &engine->jobs);
+    ovs_list_push_back_all(&jobs, &engine->jobs);
     ovs_mutex_unlock(&engine->mutex);
     LIST_FOR_EACH_POP (job, node, &jobs) {
         job_run(engine, job);

@@ -45,7 +45,7 @@ VLOG_DEFINE_THIS_MODULE(xf_neigh);
  *                 +-------------------------------------+
  *                 v                                     |
  *    news --> REACHABLE --'reachable' over, and used--> PROBE
- *                 |                                     |
+ *                 |                        or gateway   |
  *                 |'reachable' x 20 over, not used      | 3 unicast and 1
  *                 v                                     v broadcast request
  *               gone                                  gone
@@ -88,6 +88,8 @@ struct xf_ask {
     struct in6_addr ip;
     unsigned int n_sent;
     long long int next_ms;      /* When to ask again. */
+    bool wanted;                /* A gateway without a neighbour, not a
+                                 * neighbour that is probed. */
     bool seen;                  /* In this scan. */
 };
 
@@ -347,15 +349,26 @@ find_ask(const struct xf_router *router, const char *iface,
     return NULL;
 }
 
+/* Returns the ask for 'ip' on 'iface' as 'wanted' says; a new one if there is
+ * none, or if it was of the other kind. */
 static struct xf_ask *
-add_ask(struct xf_router *router, const char *iface,
-        const struct in6_addr *ip)
+get_ask(struct xf_router *router, const char *iface,
+        const struct in6_addr *ip, bool wanted)
 {
-    struct xf_ask *ask = xzalloc(sizeof *ask);
+    struct xf_ask *ask = find_ask(router, iface, ip);
 
-    ovs_strlcpy(ask->iface, iface, sizeof ask->iface);
-    ask->ip = *ip;
-    hmap_insert(&router->asks, &ask->node, ask_hash(iface, ip));
+    if (!ask) {
+        ask = xzalloc(sizeof *ask);
+        ovs_strlcpy(ask->iface, iface, sizeof ask->iface);
+        ask->ip = *ip;
+        hmap_insert(&router->asks, &ask->node, ask_hash(iface, ip));
+    }
+    if (ask->wanted != wanted) {
+        ask->wanted = wanted;
+        ask->n_sent = 0;
+        ask->next_ms = 0;
+    }
+    ask->seen = true;
     return ask;
 }
 
@@ -376,7 +389,7 @@ struct due {
     enum xf_neighbor_state state;
     uint32_t source;
     long long int confirmed_ms;
-    bool used;                  /* Since it was confirmed. */
+    bool used;                  /* Since it was confirmed, or a gateway. */
     bool fresh;                 /* Confirmed within 'reachable'. */
 };
 
@@ -423,7 +436,7 @@ collect_due(const struct xf_neigh_info *info, void *scan_)
     due->state = info->state;
     due->source = info->source;
     due->confirmed_ms = info->confirmed_ms;
-    due->used = is_used(info);
+    due->used = info->gateway || is_used(info);
     due->fresh = fresh;
     return true;
 }
@@ -462,7 +475,6 @@ probe(struct scan *scan, const struct due *due, struct xf_ask *ask)
     const struct xf_iface *iface = xf_rt_iface_by_name(scan->router->rt,
                                                        due->iface);
 
-    ask->seen = true;
     if (scan->now_ms < ask->next_ms) {
         return;
     }
@@ -486,15 +498,15 @@ static void
 scan_neigh(struct scan *scan, const struct due *due)
 {
     struct xf_router *router = scan->router;
-    struct xf_ask *ask = find_ask(router, due->iface, &due->ip);
+    const struct xf_ask *ask = find_ask(router, due->iface, &due->ip);
+    bool probing = ask && !ask->wanted;
     long long int age_ms = scan->now_ms - due->confirmed_ms;
 
     if (due->fresh) {
         set_state(scan, due, XF_NEIGH_REACHABLE);
-    } else if (ask || due->used) {
-        ask = ask ? ask : add_ask(router, due->iface, &due->ip);
+    } else if (probing || due->used) {
         set_state(scan, due, XF_NEIGH_PROBE);
-        probe(scan, due, ask);
+        probe(scan, due, get_ask(router, due->iface, &due->ip, false));
     } else if (age_ms >= UNUSED_FACTOR * router->config.reachable_ms) {
         expire(scan, due, "not used");
     }
@@ -510,10 +522,9 @@ scan_wanted(struct scan *scan)
 
     for (size_t i = 0; i < n; i++) {
         const struct xf_iface *iface = wants[i].iface;
-        struct xf_ask *ask = find_ask(router, iface->name, &wants[i].ip);
+        struct xf_ask *ask = get_ask(router, iface->name, &wants[i].ip,
+                                     true);
 
-        ask = ask ? ask : add_ask(router, iface->name, &wants[i].ip);
-        ask->seen = true;
         if (scan->now_ms >= ask->next_ms && scan->budget > 0
             && send_request(router, iface, &wants[i].ip, NULL)) {
             long long int interval_ms
@@ -546,7 +557,10 @@ scan_router(struct xf_router *router, long long int now_ms)
     free(scan.due);
     scan_wanted(&scan);
     HMAP_FOR_EACH_SAFE (ask, node, &router->asks) {
-        if (!ask->seen) {
+        /* Of many wanted gateways not all come in one scan: they keep their
+         * intervals. */
+        if (!ask->seen
+            && (!ask->wanted || now_ms >= ask->next_ms + WANT_MAX_MS)) {
             remove_ask(router, ask);
         }
     }
