@@ -80,9 +80,7 @@ class Switch:
         return self.tool("ovs-vsctl", "--timeout=30", *args)
 
     def appctl(self, *args, check=True):
-        return self.tool("ovs-appctl", "--timeout=60", "--target=" + os.path
-                         .join(self.folder, "ovs-vswitchd.ctl"), *args,
-                         check=check)
+        return self.tool("ovs-appctl", "--timeout=60", *args, check=check)
 
     def start(self):
         """Starts both daemons."""
@@ -99,9 +97,8 @@ class Switch:
             base = os.path.join(self.folder, name)
             system.daemon(
                 [self.program(name), *args, "--detach", "--no-chdir",
-                 "--pidfile=%s.pid" % base, "--unixctl=%s.ctl" % base,
-                 "--log-file=%s.log" % base, "-vconsole:off",
-                 "-vsyslog:off"],
+                 "--pidfile=%s.pid" % base, "--log-file=%s.log" % base,
+                 "-vconsole:off", "-vsyslog:off"],
                 self.netns, base + ".out", env=self.environment())
             if name == "ovsdb-server":
                 self.vsctl("--no-wait", "init")

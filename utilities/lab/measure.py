@@ -1,0 +1,150 @@
+# Copyright (c) 2026 The XenFlow Authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Measurements in a lab: numbered traffic, who saw it, how much goes through.
+
+Uses xenflow-traffic at the lab's nodes.  Nothing here judges: results are
+dictionaries of what was counted.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+from lab import system
+
+READY_S = 10
+# Silence after which the receiver of a run gives up on what is missing.
+IDLE_MS = 1000
+MAX_LOSS = 0.001                # Of a rate that counts as carried.
+TRIAL_S, FULL_S = 1, 5          # A first look, and the measurement.
+STEP_UP, STEP_DOWN = 1.4, 0.93
+MIN_RATE, MAX_RATE = 500, 2_000_000
+
+
+class Tool:
+    """One running xenflow-traffic at a node."""
+
+    def __init__(self, lab, node, *args):
+        def prepare():
+            system.LIBC.prctl(system.PR_SET_PDEATHSIG, signal.SIGKILL)
+            system.enter(lab.netns(node))
+
+        program = os.path.join(lab.build, "utilities/xenflow-traffic")
+        try:
+            self.child = subprocess.Popen(
+                [program, *map(str, args)], stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True, preexec_fn=prepare)
+        except FileNotFoundError:
+            raise system.LabError("'%s' is missing: run './boot.sh build'"
+                                  % program) from None
+        if args[0] != "send":
+            line = self.child.stdout.readline()
+            if line != "ready\n":
+                self.result()
+
+    def result(self):
+        """Waits for the end; returns what it printed."""
+        out, err = self.child.communicate()
+        if self.child.returncode:
+            raise system.LabError("xenflow-traffic failed: " + err.strip())
+        return json.loads(out)
+
+    def stop(self):
+        """Ends it; returns what it counted."""
+        self.child.send_signal(signal.SIGTERM)
+        return self.result()
+
+
+def softnet_drops():
+    """Packets the kernel dropped on the way between two interfaces of the
+    rig (whole machine)."""
+    with open("/proc/net/softnet_stat", encoding="ascii") as f:
+        return sum(int(line.split()[1], 16) for line in f)
+
+
+class Flow:
+    """Numbered traffic from one node to addresses of another, in the
+    background: start, do something, finish()."""
+
+    def __init__(self, lab, source, target, to, rate, *options, watch=None,
+                 end=("--seconds=%d" % FULL_S,)):
+        """'watch': {node: [interfaces]} whose packets are counted too."""
+        self.drops = softnet_drops()
+        self.watches = {node: Tool(lab, node, "watch", *names)
+                        for node, names in (watch or {}).items()}
+        self.receiver = Tool(lab, target, "receive")
+        addresses = [to] if isinstance(to, str) else list(to)
+        self.sender = Tool(lab, source, "send", "--rate=%d" % rate, *end,
+                           *options, *addresses)
+
+    def finish(self):
+        """Waits for the sender, then for stragglers; returns the counts."""
+        sent = self.sender.result()
+        time.sleep(IDLE_MS / 1000)
+        result = self.receiver.stop()
+        lost = sent["sent"] - result["received"]
+        result.update(sent=sent["sent"], sent_pps=sent["rate_pps"],
+                      lost=lost, loss=lost / max(1, sent["sent"]),
+                      softnet_drops=softnet_drops() - self.drops,
+                      watched={node: tool.stop()["interfaces"]
+                               for node, tool in self.watches.items()})
+        return result
+
+    def halt(self):
+        """Ends the sender early; returns the counts."""
+        self.sender.child.send_signal(signal.SIGTERM)
+        return self.finish()
+
+
+def run(*args, **kwargs):
+    """A Flow from begin to end."""
+    return Flow(*args, **kwargs).finish()
+
+
+def seen(result, node, direction="out"):
+    """Packets seen on all watched interfaces of 'node'."""
+    return sum(i[direction] for i in result["watched"][node].values())
+
+
+def highest_rate(lab, source, target, to, start, say=lambda text: None):
+    """The highest rate at which at most MAX_LOSS is lost in FULL_S seconds.
+
+    Goes up in steps of short trials until one loses, then down in full ones
+    until one doesn't.  Returns (rate in packets/s, result of that run)."""
+    rate, last = start, None
+
+    def trial(seconds):
+        result = run(lab, source, target, to, rate, "--sources=8",
+                     end=("--seconds=%d" % seconds,))
+        say("%7d packets/s for %d s: %.3f %% lost"
+            % (result["sent_pps"], seconds, 100 * result["loss"]))
+        return result
+
+    while rate < MAX_RATE:
+        result = trial(TRIAL_S)
+        if result["loss"] > MAX_LOSS:
+            break
+        if result["sent_pps"] < 0.8 * rate:
+            rate = result["sent_pps"]   # More can't be sent here.
+            break
+        rate *= STEP_UP
+    while rate > MIN_RATE:
+        last = trial(FULL_S)
+        if last["loss"] <= MAX_LOSS:
+            return last["sent_pps"], last
+        # Heavy loss means that the rate is far too high.
+        rate *= STEP_DOWN if last["loss"] < 0.05 else 0.8
+    return 0, last
