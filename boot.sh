@@ -20,7 +20,8 @@
 #   our sources) -> autoreconf -> build/NAME (configured out of tree) -> make
 #
 # Files it writes: ovs/* and build/*, both ignored by git.  One run at a time
-# works on them (build/.lock); others wait.
+# works on them (build/.lock); others wait.  --unpatched does the same with the
+# tree as upstream has it, in ovs/unpatched.
 
 set -u -o pipefail
 export LC_ALL=C
@@ -29,6 +30,7 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 TREE=$TOP/ovs/tree
 JOBS=${XF_JOBS:-$(nproc 2>/dev/null || echo 2)}
 WITH_DPDK=yes
+UNPATCHED=no
 OVS_TREE=
 
 BUILD_PACKAGES="autoconf automake ccache diffutils gcc iproute2 libc6-dev
@@ -59,6 +61,8 @@ Options:
   --without-dpdk    build without DPDK (into build/nodpdk)
   --ovs-tree=DIR    take the Open vSwitch checkout in DIR, not the tarball that
                     ovs/UPSTREAM names
+  --unpatched       build the upstream tree without our patches and sources
+                    (into build/unpatched)
   -h, --help        this text
 
 As root, missing Debian packages are installed.  Otherwise the command that
@@ -138,7 +142,7 @@ build_packages() {
     need_packages $packages
 }
 
-# ---- The upstream tree: ovs/tree. ----
+# ---- The upstream tree: $TREE, beside it $TREE.{stamp,manifest}. ----
 
 # Hash of what the tree is made from.
 tree_key() {
@@ -156,12 +160,12 @@ tree_key() {
             echo "$patch"
             cat "$TOP/vswitchd-patches/$patch"
         done
-        cat "$TOP/boot.sh"
     } | sha256sum | cut -d' ' -f1
 }
 
 # Names of the patches in order.
 series() {
+    [ $UNPATCHED = no ] || return 0
     sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' \
         "$TOP/vswitchd-patches/series"
 }
@@ -212,6 +216,7 @@ apply_series() {
 
 # Links our folders into the tree in DIR, where upstream's automake finds them.
 link_sources() {
+    [ $UNPATCHED = no ] || return 0
     ln -sfn ../../xenflow-ext "$1/xenflow-ext"
     ln -sfn ../../tests "$1/xf-tests"
     ln -sfn ../../utilities "$1/xf-utilities"
@@ -223,11 +228,11 @@ manifest() {
         xargs -0 sha256sum)
 }
 
-# sync NEW: makes ovs/tree like NEW.  Only files whose contents differ are
+# sync_tree NEW: makes $TREE like NEW.  Only files whose contents differ are
 # written, so that make compiles no more than that.  A file that somebody
-# changed in ovs/tree by hand stops it, unless NEW has the same change.
+# changed in $TREE by hand stops it, unless NEW has the same change.
 sync_tree() {
-    local new=$1 old=$TOP/ovs/.manifest plan=$TOP/ovs/.plan op path
+    local new=$1 old=$TREE.manifest plan=$TREE.plan op path
     manifest "$new" >"$old.new"
     (cd "$TREE" && cut -c67- "$old" "$old.new" | sort -u |
         xargs -d '\n' sha256sum 2>/dev/null) >"$old.now"
@@ -242,7 +247,7 @@ sync_tree() {
                    print (is[path] == was[path] ? "remove" : "edited"), path }
         ' "$old" "$old.now" "$old.new" >"$plan"
     if grep -q '^edited' "$plan"; then
-        sed -n 's/^edited /  ovs\/tree\//p' "$plan" >&2
+        sed -n "s|^edited \./|  ${TREE#"$TOP"/}/|p" "$plan" >&2
         die "the files above were changed by hand: put the change into a patch\
  of vswitchd-patches/, or remove the files, then run this again"
     fi
@@ -258,9 +263,9 @@ sync_tree() {
 }
 
 make_tree() {
-    local key new=$TOP/ovs/.new
+    local key new=$TREE.new name=${TREE#"$TOP"/}
     key=$(tree_key) || exit 1
-    if [ "$(cat "$TOP/ovs/.stamp" 2>/dev/null)" = "$key" ]; then
+    if [ "$(cat "$TREE.stamp" 2>/dev/null)" = "$key" ]; then
         link_sources "$TREE"
         return 0
     fi
@@ -274,18 +279,18 @@ make_tree() {
     step "unpack the upstream tree" "$TOP/build/unpack.log" unpack "$new"
     step "apply $(series | wc -l) patches" "$TOP/build/apply.log" \
         apply_series "$new"
-    rm -f "$TOP/ovs/.stamp"
-    if [ -d "$TREE" ] && [ -e "$TOP/ovs/.manifest" ]; then
-        step "bring ovs/tree up to date" "$TOP/build/sync.log" sync_tree "$new"
+    rm -f "$TREE.stamp"
+    if [ -d "$TREE" ] && [ -e "$TREE.manifest" ]; then
+        step "bring $name up to date" "$TOP/build/sync.log" sync_tree "$new"
         rm -rf "$new"
     else
         rm -rf "$TREE"
-        manifest "$new" >"$TOP/ovs/.manifest"
+        manifest "$new" >"$TREE.manifest"
         mv "$new" "$TREE"
         rm -f "$TREE/configure" "$TREE/Makefile.in"
     fi
     link_sources "$TREE"
-    echo "$key" >"$TOP/ovs/.stamp"
+    echo "$key" >"$TREE.stamp"
 }
 
 # ---- configure and make. ----
@@ -338,6 +343,7 @@ prepare() {
 # Names in automake.mk of files that aren't there stop make with a riddle.
 check_sources() {
     local path
+    [ $UNPATCHED = no ] || return 0
     for path in $(grep -oE 'xenflow-ext/[a-z0-9/-]+\.[ch]|xf-[a-z]+/[a-z0-9-]+\.[ch]' \
                   "$TOP/xenflow-ext/automake.mk"); do
         [ -e "$TREE/$path" ] ||
@@ -376,7 +382,9 @@ run_script() {
     lock
     build
     unlock
-    export XF_TOP=$TOP XF_TREE=$TREE XF_BUILD=$BUILD
+    export XF_BUILD=$BUILD XF_BOOT_OPTIONS
+    XF_BOOT_OPTIONS="${OVS_TREE:+--ovs-tree=$OVS_TREE}"
+    [ $WITH_DPDK = yes ] || XF_BOOT_OPTIONS+=" --without-dpdk"
     exec "$script" "$@"
 }
 
@@ -389,7 +397,7 @@ demo() {
 
 clean() {
     lock
-    rm -rf "$TREE" "$TOP"/ovs/.[a-z]* "$TOP"/build/*
+    rm -rf "$TOP"/ovs/{tree,unpatched}* "$TOP"/build/*
 }
 
 check_place() {
@@ -404,6 +412,7 @@ main() {
         case $1 in
             -h | --help) usage; exit 0 ;;
             --without-dpdk) WITH_DPDK=no ;;
+            --unpatched) UNPATCHED=yes ;;
             --ovs-tree=*)
                 OVS_TREE=$(cd "${1#*=}" 2>/dev/null && pwd -P) &&
                     [ -e "$OVS_TREE/vswitchd/bridge.c" ] ||
@@ -417,11 +426,18 @@ main() {
     check_place
     BUILD=$TOP/build/default
     [ $WITH_DPDK = yes ] || BUILD=$TOP/build/nodpdk
+    if [ $UNPATCHED = yes ]; then
+        TREE=$TOP/ovs/unpatched
+        BUILD=${BUILD/%default/unpatched}
+        BUILD=${BUILD/%nodpdk/unpatched-nodpdk}
+    fi
     local command=${1:-prepare}
     [ $# -eq 0 ] || shift
     case $command in
         prepare) lock; prepare ;;
         build) lock; build ;;
+        check | check-upstream | demo)
+            [ $UNPATCHED = no ] || die "--unpatched goes with prepare, build" ;;&
         check) run_script tests/run-check "$@" ;;
         check-upstream) run_script tests/run-upstream "$@" ;;
         demo) demo "$@" ;;
