@@ -20,7 +20,7 @@
 #   our sources) -> autoreconf -> build/NAME (configured out of tree) -> make
 #
 # Files it writes: ovs/* and build/*, both ignored by git.  One run at a time
-# works on them (build/.lock); others wait.  --unpatched does the same with the
+# works on a tree (ovs/TREE.lock); others wait.  --unpatched does the same with the
 # tree as upstream has it, in ovs/unpatched.
 
 set -u -o pipefail
@@ -86,7 +86,7 @@ step() {
         printf '%4d s\n' $((SECONDS - begin))
     else
         printf 'FAILED after %d s\n' $((SECONDS - begin))
-        tail -n 25 "$log" >&2
+        tail -n 25 "$log" | cut -c1-200 >&2
         die "step '$text' failed: all of its output is in ${log#"$TOP"/}"
     fi
 }
@@ -355,7 +355,8 @@ build() {
     prepare
     check_sources
     step "make ${BUILD#"$TOP"/} (all output in ${BUILD#"$TOP"/}.make.log)" \
-        "$BUILD.make.log" make -C "$BUILD" -j"$JOBS" --no-print-directory all
+        "$BUILD.make.log" \
+        make -C "$BUILD" -j"$JOBS" --no-print-directory V=0 all
     grep -E 'xenflow-ext/.*warning:|xf-(tests|utilities)/.*warning:' \
         "$BUILD.make.log" || :
 }
@@ -364,7 +365,7 @@ build() {
 
 lock() {
     mkdir -p "$TOP/build"
-    exec 9>"$TOP/build/.lock"
+    exec 9>"$TREE.lock"
     if ! flock -n 9; then
         echo "  (another boot.sh works here: waiting for it)"
         flock 9
