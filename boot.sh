@@ -20,8 +20,8 @@
 #   our sources) -> autoreconf -> build/NAME (configured out of tree) -> make
 #
 # Files it writes: ovs/* and build/*, both ignored by git.  One run at a time
-# works on a tree (ovs/TREE.lock); others wait.  --unpatched does the same with the
-# tree as upstream has it, in ovs/unpatched.
+# works on a tree (ovs/TREE.lock); others wait.  --unpatched does the same with
+# the tree as upstream has it, in ovs/unpatched.
 
 set -u -o pipefail
 export LC_ALL=C
@@ -389,11 +389,25 @@ run_script() {
     exec "$script" "$@"
 }
 
+lab_packages() {
+    need_packages python3
+    need_packages $("$TOP/utilities/xenflow-lab" --print-packages)
+}
+
 demo() {
     [ "$(id -u)" = 0 ] || die "the demonstration makes network namespaces and\
  virtual machines: run 'sudo ./boot.sh demo'"
-    need_packages $("$TOP/utilities/xenflow-lab" --print-packages)
-    run_script utilities/xenflow-demo "$@"
+    lab_packages
+    run_script utilities/xenflow-demo --build "$BUILD" "$@"
+}
+
+# Others than root run what needs no root.
+check() {
+    case " $* " in
+        *" --quick "*) ;;
+        *) [ "$(id -u)" != 0 ] || lab_packages ;;
+    esac
+    run_script tests/run-check "$@"
 }
 
 clean() {
@@ -439,7 +453,7 @@ main() {
         build) lock; build ;;
         check | check-upstream | demo)
             [ $UNPATCHED = no ] || die "--unpatched goes with prepare, build" ;;&
-        check) run_script tests/run-check "$@" ;;
+        check) check "$@" ;;
         check-upstream) run_script tests/run-upstream "$@" ;;
         demo) demo "$@" ;;
         clean) clean ;;
