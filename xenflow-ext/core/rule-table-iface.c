@@ -270,7 +270,7 @@ xf_rt_iface_add(struct xf_rt *rt, const struct xf_iface *new, char **errorp)
     ovs_list_init(&iface->neighs);
     iface_publish(rt, iface, pub_create(rt, iface, new));
     hmap_insert(&rt->ifaces, &iface->name_node, hash_string(new->name, 0));
-    rt_neigh_purge_mac(rt, new->vlan, new->mac);
+    rt_neigh_purge_own(rt, new->vlan);
     return 0;
 }
 
@@ -299,7 +299,7 @@ xf_rt_iface_update(struct xf_rt *rt, const struct xf_iface *new,
                  : iface_unknown(new->name, errorp));
     if (!error) {
         iface_publish(rt, iface, pub_create(rt, iface, new));
-        rt_neigh_purge_mac(rt, new->vlan, new->mac);
+        rt_neigh_purge_own(rt, new->vlan);
     }
     return error;
 }

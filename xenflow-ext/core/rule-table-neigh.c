@@ -141,10 +141,10 @@ rt_neigh_remove(struct xf_rt *rt, struct rt_neigh *neigh)
     neigh_retire(rt, neigh);
 }
 
-/* 'mac' became the router's own in segment 'vlan': removes the neighbours that
- * were believed to have it. */
+/* An interface came into segment 'vlan', or changed there: removes neighbours
+ * that were believed to have a MAC that is the router's own now. */
 void
-rt_neigh_purge_mac(struct xf_rt *rt, uint16_t vlan, struct eth_addr mac)
+rt_neigh_purge_own(struct xf_rt *rt, uint16_t vlan)
 {
     struct rt_iface *iface;
 
@@ -155,7 +155,7 @@ rt_neigh_purge_mac(struct xf_rt *rt, uint16_t vlan, struct eth_addr mac)
             continue;
         }
         LIST_FOR_EACH_SAFE (neigh, iface_node, &iface->neighs) {
-            if (eth_addr_equals(neigh->mac, mac)) {
+            if (rt_pub_by_segment(rt, vlan, neigh->mac)) {
                 rt_neigh_remove(rt, neigh);
             }
         }

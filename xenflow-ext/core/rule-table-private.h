@@ -284,7 +284,7 @@ uint32_t rt_hash_ip(const void *, uint32_t, const struct in6_addr *);
 struct rt_neigh *rt_neigh_find(const struct xf_rt *, const struct rt_iface *,
                                const struct in6_addr *);
 void rt_neigh_remove(struct xf_rt *, struct rt_neigh *);
-void rt_neigh_purge_mac(struct xf_rt *, uint16_t vlan, struct eth_addr);
+void rt_neigh_purge_own(struct xf_rt *, uint16_t vlan);
 bool rt_ip_is_linklocal(const struct in6_addr *);
 bool rt_ip_is_special(const struct in6_addr *);
 

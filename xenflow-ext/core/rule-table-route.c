@@ -165,18 +165,17 @@ rt_route_remove(struct xf_rt *rt, struct rt_route *route)
     route_retire(rt, route);
 }
 
-/* Finds the route of ('source', 'metric') in 'node'; NULL if there is none.
- * 'metric' UINT32_MAX finds the first, as the kernel does when it is told to
- * remove a route without a metric. */
+/* Finds the route of ('source', 'metric') in 'node', or, if 'any', the first of
+ * 'source'; NULL if there is none. */
 static struct rt_route *
 route_find(const struct xf_trie_node *node, const struct rt_source *source,
-           uint32_t metric)
+           uint32_t metric, bool any)
 {
     struct rt_route *route;
 
     for (route = rt_node_routes(node); route; route = route->next) {
         if (route->stmt.source == source && route->stmt.kind == RT_ROUTE
-            && (metric == UINT32_MAX || route->metric == metric)) {
+            && (any || route->metric == metric)) {
             break;
         }
     }
@@ -357,12 +356,9 @@ xf_rt_route_add(struct xf_rt *rt, uint32_t source_id,
     struct xf_trie *trie = rt_trie(rt, is_v4);
     struct xf_trie_node *node = xf_trie_insert(
         trie, xf_key_from_addr(&spec->prefix.addr), spec->prefix.len);
-    struct rt_route *old = route_find(node, source, spec->metric);
-    if (old && old->metric != spec->metric) {
-        old = NULL;             /* 'metric' is UINT32_MAX itself. */
-    }
+    struct rt_route *old = route_find(node, source, spec->metric, false);
 
-    if (!old && !(replace_prefix && route_find(node, source, UINT32_MAX))) {
+    if (!old && !(replace_prefix && route_find(node, source, 0, true))) {
         error = route_check_room(rt, source, node, &spec->prefix, errorp);
     }
     if (!error && spec->nhid && spec->type == XF_ROUTE_UNICAST) {
@@ -376,6 +372,8 @@ xf_rt_route_add(struct xf_rt *rt, uint32_t source_id,
     return 0;
 }
 
+/* With 'metric' UINT32_MAX the best of the source's routes goes, as in the
+ * kernel when it is told no metric. */
 int
 xf_rt_route_del(struct xf_rt *rt, uint32_t source_id,
                 const struct xf_prefix *prefix, uint32_t metric,
@@ -397,7 +395,8 @@ xf_rt_route_del(struct xf_rt *rt, uint32_t source_id,
     struct xf_trie_node *node = xf_trie_find(
         rt_trie(rt, xf_addr_is_v4(&prefix->addr)),
         xf_key_from_addr(&prefix->addr), prefix->len);
-    struct rt_route *route = node ? route_find(node, source, metric) : NULL;
+    struct rt_route *route =
+        node ? route_find(node, source, metric, metric == UINT32_MAX) : NULL;
     if (!route) {
         char *name = rt_prefix_to_string(prefix);
 

@@ -149,6 +149,7 @@ xf_rt_destroy(struct xf_rt *rt)
                && hmap_is_empty(&rt->inlines) && cmap_is_empty(&rt->gws));
     xf_trie_uninit(&rt->v4);
     xf_trie_uninit(&rt->v6);
+    ovs_assert(rt->n_bytes == sizeof *rt);
     rt_retire(rt, rt_free, rt, sizeof *rt);
 }
 
