@@ -462,4 +462,4 @@ main() {
     esac
 }
 
-main "$@"
+main "$@"; exit
