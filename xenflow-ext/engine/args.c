@@ -49,6 +49,22 @@ option_target(const struct option *option, struct xf_args *args)
     return (char *) args + option->ofs;
 }
 
+/* Whether the 'n' characters at 's' are 'key'.  Core's sentences name settings
+ * with '_': that is understood too. */
+static bool
+key_equals(const char *key, const char *s, size_t n)
+{
+    if (strlen(key) != n) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (key[i] != (s[i] == '_' ? '-' : s[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Parses 'n' arguments of form key=value by 'options'. */
 static char * OVS_WARN_UNUSED_RESULT
 parse_options(const struct option *options, size_t n_options,
@@ -62,8 +78,7 @@ parse_options(const struct option *options, size_t n_options,
 
         if (eq) {
             for (j = 0; j < n_options; j++) {
-                if (strlen(options[j].key) == eq - argv[i]
-                    && !strncmp(options[j].key, argv[i], eq - argv[i])) {
+                if (key_equals(options[j].key, argv[i], eq - argv[i])) {
                     break;
                 }
             }
@@ -102,8 +117,8 @@ xf_args_parse_uint(const char *what, const char *s, uint64_t min,
 
     if (!s[0] || s[strspn(s, "0123456789")] || !str_to_ullong(s, 10, &x)
         || x < min || x > max) {
-        return xasprintf("'%s' is no %s: use a number from %"PRIu64" to "
-                         "%"PRIu64, s, what, min, max);
+        return xasprintf("'%s' is no value for %s: use a number from "
+                         "%"PRIu64" to %"PRIu64, s, what, min, max);
     }
     *value = x;
     return NULL;
@@ -402,6 +417,8 @@ xf_args_parse_router_options(struct xf_args *args, int n, const char *argv[])
         { "max-neighbors", XF_OPT_LIMIT, parse_u32,
           OFS(config.limits.max_neighbors), 0, 10000000 },
         { "max-ports", XF_OPT_LIMIT, parse_u32,
+          OFS(config.limits.max_ifaces), 0, 4096 },
+        { "max-ifaces", XF_OPT_LIMIT, parse_u32, /* Core's name of it. */
           OFS(config.limits.max_ifaces), 0, 4096 },
         { "max-addresses", XF_OPT_LIMIT, parse_u32,
           OFS(config.limits.max_addresses), 0, 1000000 },

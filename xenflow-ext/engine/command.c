@@ -130,13 +130,10 @@ parse_rule_del(struct xf_args *args, int n, const char *argv[])
     uint64_t metric = UINT32_MAX;
 
     error = error ? error : xf_args_parse_prefix(argv[1], &args->prefix);
-    if (!error && n == 3) {
-        error = xasprintf("'%s' isn't understood: after the prefix comes "
-                          "metric N", argv[2]);
-    } else if (!error && n == 4) {
-        if (strcmp(argv[2], "metric")) {
+    if (!error && n > 2) {
+        if (strcmp(argv[2], "metric") || n == 3) {
             error = xasprintf("'%s' isn't understood: after the prefix comes "
-                              "metric N", argv[2]);
+                              "nothing, or metric N", argv[2]);
         } else {
             error = xf_args_parse_uint("metric", argv[3], 0, UINT32_MAX - 1,
                                        &metric);
@@ -159,8 +156,13 @@ parse_rule_list(struct xf_args *args, int n, const char *argv[])
         if (!strcmp(argv[1], "best")) {
             args->best_only = true;
         } else if (strcmp(argv[1], "all")) {
-            error = xf_args_parse_prefix(argv[1], &args->prefix);
             args->has_prefix = true;
+            error = xf_args_parse_prefix(argv[1], &args->prefix);
+            if (error) {
+                free(error);
+                error = xasprintf("'%s' is no part of a table: use "
+                                  "ADDRESS/LENGTH, all or best", argv[1]);
+            }
         }
     }
     return error ? error : xf_args_parse_listing_options(args, n - i,
@@ -316,10 +318,10 @@ job_create(const struct xf_command *command, int n, const char *argv[],
     n -= json;
     argv += json;
     if (n < command->min_args || n > command->max_args) {
-        *errorp = xasprintf("%s takes %d to %d arguments, not %d; usage: "
-                            "%s %s", command->name, command->min_args,
-                            command->max_args, n, command->name,
-                            command->usage);
+        *errorp = xasprintf("%s has too %s arguments: use %s %s",
+                            command->name,
+                            n < command->min_args ? "few" : "many",
+                            command->name, command->usage);
         return NULL;
     }
 
@@ -392,9 +394,10 @@ xf_commands_register(struct xf_engine *engine)
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         const struct xf_command *c = &commands[i];
 
-        unixctl_command_register(c->name, c->usage, c->min_args,
-                                 c->max_args + c->lists, unixctl_xenflow,
-                                 NULL);
+        /* Numbers of arguments are checked here: the sentence has the
+         * usage. */
+        unixctl_command_register(c->name, c->usage, 0, INT_MAX,
+                                 unixctl_xenflow, NULL);
     }
 }
 

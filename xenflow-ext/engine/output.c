@@ -30,8 +30,8 @@
 /* Spaces between two columns. */
 #define GUTTER 2
 
-/* Appends 'value' to 'out' as text: nothing for null and false, "yes" for
- * true, the members of an array with commas. */
+/* Appends 'value' to 'out' as text: nothing for null, yes or no for a boolean,
+ * the members of an array with commas. */
 static void
 value_format(const struct json *value, struct ds *out)
 {
@@ -115,6 +115,9 @@ xf_table_add(struct xf_table *table, struct json *row)
             size_t start = table->cells.length;
 
             column_format(&table->columns[i], row, &table->cells);
+            if (table->cells.length == start) {
+                ds_put_char(&table->cells, '-');
+            }
             table->widths[i] = MAX(table->widths[i],
                                    table->cells.length - start);
             ds_put_char(&table->cells, '\0');

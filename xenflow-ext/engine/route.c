@@ -120,12 +120,24 @@ put_stat(struct json *row, const struct xf_stat *stat_, long long int now_ms)
                     : json_null_create());
 }
 
-/* One next hop as {"via": ..., "dev": ..., "weight": ...}. */
+/* One next hop as {"via": ..., "dev": ..., "weight": ...}; 'prefix' is that of
+ * the route. */
 static struct json *
-nexthop_to_json(const struct xf_rt *rt, const struct xf_nexthop *nh)
+nexthop_to_json(const struct xf_rt *rt, const struct xf_nexthop *nh,
+                const struct xf_prefix *prefix)
 {
-    const struct xf_iface *iface = xf_rt_iface_by_ifindex(rt, nh->ifindex);
+    const struct xf_iface *iface = NULL;
     struct json *object = json_object_create();
+
+    if (nh->ifindex) {
+        iface = xf_rt_iface_by_ifindex(rt, nh->ifindex);
+    } else {
+        /* A connected route of an interface whose ifindex isn't known. */
+        struct onlink_aux aux = { .rt = rt, .ip = prefix->addr };
+
+        xf_rt_for_each_addr(rt, find_onlink, &aux);
+        iface = aux.iface;
+    }
 
     if (!ipv6_addr_equals(&nh->gateway, &in6addr_any)) {
         xf_json_put_addr(object, "via", &nh->gateway);
@@ -313,7 +325,8 @@ rule_to_json(const struct xf_rt *rt, const struct xf_route_info *info,
         xf_json_put_int(row, "nexthop_id", spec->nhid);
     }
     for (size_t i = 0; i < spec->n_nexthops; i++) {
-        json_array_add(hops, nexthop_to_json(rt, &spec->nexthops[i]));
+        json_array_add(hops, nexthop_to_json(rt, &spec->nexthops[i],
+                                             &spec->prefix));
     }
     json_object_put(row, "nexthops", hops);
     if (info->best) {
@@ -416,7 +429,8 @@ find_nexthops(const struct xf_route_info *info, void *aux_)
     }
     for (size_t i = 0; i < spec->n_nexthops; i++) {
         json_array_add(aux->hops,
-                       nexthop_to_json(aux->rt, &spec->nexthops[i]));
+                       nexthop_to_json(aux->rt, &spec->nexthops[i],
+                                       &spec->prefix));
     }
     return false;
 }

@@ -460,12 +460,6 @@ xf_router_configure(struct xf_router *router,
 
 /* ---- Engine's thread: claims. ---- */
 
-/* Auxiliary data of claim_iface(). */
-struct claim_aux {
-    struct xf_router *router;
-    bool changed;
-};
-
 static struct xf_claim *
 claim_by_iface(const struct xf_router *router, const char *iface)
 {
@@ -482,10 +476,9 @@ claim_by_iface(const struct xf_router *router, const char *iface)
 /* Makes the claim of 'iface', unless another router has it already: what an
  * operator was refused, no guest gets by announcing another MAC. */
 static bool
-claim_iface(const struct xf_iface *iface, void *aux_)
+claim_iface(const struct xf_iface *iface, void *router_)
 {
-    struct claim_aux *aux = aux_;
-    struct xf_router *router = aux->router;
+    struct xf_router *router = router_;
     struct xf_engine *engine = router->engine;
 
     if (claim_by_iface(router, iface->name)) {
@@ -513,7 +506,6 @@ claim_iface(const struct xf_iface *iface, void *aux_)
     cmap_insert(&engine->claims, &claim->cmap_node,
                 claim_hash(claim->vlan, claim->mac));
     ovs_list_push_back(&router->claims, &claim->list_node);
-    aux->changed = true;
     return true;
 }
 
@@ -522,30 +514,26 @@ claim_iface(const struct xf_iface *iface, void *aux_)
 void
 xf_router_update_claims(struct xf_router *router)
 {
-    struct claim_aux aux = { .router = router };
     struct xf_claim *claim;
 
     LIST_FOR_EACH_SAFE (claim, list_node, &router->claims) {
         const struct xf_iface *iface = xf_rt_iface_by_name(router->rt,
                                                            claim->iface);
-        if (!iface || iface->vlan != claim->vlan
-            || !eth_addr_equals(iface->mac, claim->mac)) {
-            remove_claim(claim);
-            aux.changed = true;
-            continue;
-        }
-        if (iface->ifindex != claim->ifindex) {
+        if (iface && iface->ifindex && iface->ifindex != claim->ifindex) {
             uint32_t old = claim->ifindex;
 
             claim->ifindex = iface->ifindex;
-            if (old && iface->ifindex) {
+            if (old) {
                 xf_router_renumber(router, old, iface->ifindex);
             }
         }
+        if (!iface || iface->vlan != claim->vlan
+            || !eth_addr_equals(iface->mac, claim->mac)) {
+            remove_claim(claim);
+        }
     }
-    xf_rt_for_each_iface(router->rt, claim_iface, &aux);
-    /* Interfaces are named by packets that come and go: bind anew even if no
-     * claim changed (a back-end may have). */
+    xf_rt_for_each_iface(router->rt, claim_iface, router);
+    /* Also if no claim changed: a back-end's name may have. */
     seq_change(router->engine->config_seq);
 }
 

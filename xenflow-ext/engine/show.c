@@ -42,13 +42,16 @@ static const struct xf_column router_columns[] = {
 };
 
 static void
-put_listen(struct json *object, const struct xf_router_config *config)
+put_listen(struct json *object, const struct xf_router *router)
 {
-    if (config->listen[0]) {
+    const struct xf_router_config *config = &router->config;
+
+    if (router->listener) {
         json_object_put_format(object, "listen",
                                strchr(config->listen, ':')
                                ? "[%s]:%"PRIu16 : "%s:%"PRIu16,
-                               config->listen, config->listen_port);
+                               config->listen,
+                               xf_listener_port(router->listener));
         if (config->device[0]) {
             json_object_put_string(object, "device", config->device);
         }
@@ -67,12 +70,12 @@ router_to_json(const struct xf_router *router)
     sw->router_binding(sw, router->name, bridge);
     json_object_put_string(row, "name", router->name);
     xf_json_put_int(row, "id", router->id);
-    json_object_put_string(row, "bridge", bridge[0] ? bridge : "-");
+    json_object_put_string(row, "bridge", bridge);
     xf_json_put_bool(row, "separated", router->config.separated);
     xf_json_put_int(row, "ports", usage.n_ifaces);
     xf_json_put_int(row, "routes", usage.n_routes);
     xf_json_put_int(row, "neighbors", usage.n_neighbors);
-    put_listen(row, &router->config);
+    put_listen(row, router);
     return row;
 }
 
@@ -177,7 +180,7 @@ list_port(const struct xf_iface *iface, void *aux_)
     json_object_put_string(row, "name", iface->name);
     xf_json_put_int(row, "vlan", iface->vlan);
     xf_json_put_mac(row, "mac", iface->mac);
-    json_object_put_string(row, "vif", iface->vif[0] ? iface->vif : "-");
+    json_object_put_string(row, "vif", iface->vif);
     xf_json_put_bool(row, "vif_exists",
                      iface->vif[0]
                      && sw->vif_exists(sw, aux->router->name, iface->vif));
@@ -260,6 +263,32 @@ put_limits(struct json *object, const struct xf_router *router)
     xf_json_put_int(object, "max_addresses", limits->max_addresses);
 }
 
+/* Appends 'value' as lines "key: value", keys with 'prefix'. */
+static void
+put_members(const char *prefix, const struct json *value, struct ds *out)
+{
+    const struct shash_node **nodes = shash_sort(json_object(value));
+
+    for (size_t i = 0; i < shash_count(json_object(value)); i++) {
+        const struct json *member = nodes[i]->data;
+
+        if (member->type == JSON_OBJECT) {
+            char *inner = xasprintf("%s%s.", prefix, nodes[i]->name);
+
+            put_members(inner, member, out);
+            free(inner);
+        } else if (member->type == JSON_STRING) {
+            ds_put_format(out, "speaker %s%s: %s\n", prefix, nodes[i]->name,
+                          json_string(member));
+        } else {
+            ds_put_format(out, "speaker %s%s: ", prefix, nodes[i]->name);
+            json_to_ds(member, JSSF_SORT, out);
+            ds_put_char(out, '\n');
+        }
+    }
+    free(nodes);
+}
+
 /* router-show */
 char *
 xf_run_router_show(struct xf_engine *engine, struct xf_job *job)
@@ -282,6 +311,10 @@ xf_run_router_show(struct xf_engine *engine, struct xf_job *job)
     xf_json_put_bool(object, "acknowledged",
                      router->generation <= engine->acked);
     put_limits(object, router);
+    if (router->listener) {
+        json_object_put(object, "speaker",
+                        xf_listener_to_json(router->listener, time_msec()));
+    }
     if (job->json) {
         struct port_list_aux aux = {
             .router = router,
@@ -292,10 +325,15 @@ xf_run_router_show(struct xf_engine *engine, struct xf_job *job)
     }
     xf_object_put(router_show_columns, ARRAY_SIZE(router_show_columns),
                   job->json, object, &job->body);
-    json_destroy(object);
     if (!job->json) {
+        struct json *speaker = shash_find_data(json_object(object),
+                                               "speaker");
+        if (speaker) {
+            put_members("", speaker, &job->body);
+        }
         put_ports(router, false, &job->body);
     }
+    json_destroy(object);
     return NULL;
 }
 
@@ -456,65 +494,57 @@ xf_run_flow_list(struct xf_engine *engine, struct xf_job *job)
 
 /* ---- Speakers. ---- */
 
-/* Appends 'value' as lines "key: value", keys with 'prefix'. */
+/* Formats the sum of counters by kind. */
 static void
-put_members(const char *prefix, const struct json *value, struct ds *out)
+sum_format(const struct json *counters, struct ds *out)
 {
-    const struct shash_node **nodes = shash_sort(json_object(value));
+    struct shash_node *node;
+    long long int sum = 0;
 
-    for (size_t i = 0; i < shash_count(json_object(value)); i++) {
-        const struct json *member = nodes[i]->data;
-
-        if (member->type == JSON_OBJECT) {
-            char *inner = xasprintf("%s%s.", prefix, nodes[i]->name);
-
-            put_members(inner, member, out);
-            free(inner);
-        } else if (member->type == JSON_STRING) {
-            ds_put_format(out, "    %s%s: %s\n", prefix, nodes[i]->name,
-                          json_string(member));
-        } else {
-            ds_put_format(out, "    %s%s: ", prefix, nodes[i]->name);
-            json_to_ds(member, JSSF_SORT, out);
-            ds_put_char(out, '\n');
-        }
+    SHASH_FOR_EACH (node, json_object(counters)) {
+        sum += json_integer(node->data);
     }
-    free(nodes);
+    ds_put_format(out, "%lld", sum);
 }
+
+static const struct xf_column speaker_columns[] = {
+    { "router", "ROUTER", false, NULL },
+    { "address", "LISTEN", false, NULL },
+    { "port", "PORT", true, NULL },
+    { "device", "DEVICE", false, NULL },
+    { "peer", "PEER", false, NULL },
+    { "epoch", "EPOCH", false, NULL },
+    { "routes", "ROUTES", true, NULL },
+    { "stale-routes", "STALE", true, NULL },
+    { "messages", "MESSAGES", true, sum_format },
+    { "refused", "REFUSED", true, sum_format },
+    { "acks", "ACKS", true, NULL },
+};
 
 /* speaker-list */
 char *
 xf_run_speaker_list(struct xf_engine *engine, struct xf_job *job)
 {
     const char *name = job->args.router;
+    struct xf_table table;
     char *error = NULL;
-    bool first = true;
     size_t n;
 
     if (name[0] && !xf_router_by_name(engine, name, &error)) {
         return error;
     }
     struct xf_router **routers = sorted_routers(engine, name, &n);
+    xf_table_init(&table, speaker_columns, ARRAY_SIZE(speaker_columns),
+                  job->json);
     for (size_t i = 0; i < n; i++) {
-        if (!routers[i]->listener) {
-            continue;
+        if (routers[i]->listener) {
+            struct json *row = xf_listener_to_json(routers[i]->listener,
+                                                   time_msec());
+            json_object_put_string(row, "router", routers[i]->name);
+            xf_table_add(&table, row);
         }
-        struct json *object = xf_listener_to_json(routers[i]->listener,
-                                                  time_msec());
-        if (job->json) {
-            json_object_put_string(object, "router", routers[i]->name);
-            ds_put_cstr(&job->body, first ? "[" : ",\n ");
-            json_to_ds(object, JSSF_SORT, &job->body);
-        } else {
-            ds_put_format(&job->body, "router %s:\n", routers[i]->name);
-            put_members("", object, &job->body);
-        }
-        first = false;
-        json_destroy(object);
     }
-    if (job->json) {
-        ds_put_cstr(&job->body, first ? "[]\n" : "]\n");
-    }
+    xf_table_finish(&table, &job->body);
     free(routers);
     return NULL;
 }
