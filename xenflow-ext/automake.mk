@@ -91,6 +91,15 @@ utilities_xenflow_traffic_SOURCES = \
 #
 # (In the names of variables '-' of MODULE becomes '_'.)
 XF_LIBS = ofproto/libofproto.la lib/libopenvswitch.la
+
+
+noinst_PROGRAMS += tests/test-xf-listener
+tests_test_xf_listener_SOURCES = \
+	xf-tests/test-xf-listener.c \
+	xf-tests/xf-text.c \
+	xf-tests/xf-text.h
+tests_test_xf_listener_LDADD = $(XF_LIBS)
+
 noinst_PROGRAMS += tests/test-xf-wire
 tests_test_xf_wire_SOURCES = xf-tests/test-xf-wire.c
 tests_test_xf_wire_LDADD = $(XF_LIBS)
