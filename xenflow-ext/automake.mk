@@ -92,6 +92,12 @@ utilities_xenflow_traffic_SOURCES = \
 # (In the names of variables '-' of MODULE becomes '_'.)
 XF_LIBS = ofproto/libofproto.la lib/libopenvswitch.la
 
+noinst_PROGRAMS += tests/test-xf-engine
+tests_test_xf_engine_SOURCES = \
+	xf-tests/fake-switch.c \
+	xf-tests/fake-switch.h \
+	xf-tests/test-xf-engine.c
+tests_test_xf_engine_LDADD = $(XF_LIBS)
 
 noinst_PROGRAMS += tests/test-xf-listener
 tests_test_xf_listener_SOURCES = \

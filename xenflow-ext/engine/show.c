@@ -278,8 +278,10 @@ put_members(const char *prefix, const struct json *value, struct ds *out)
             put_members(inner, member, out);
             free(inner);
         } else if (member->type == JSON_STRING) {
-            ds_put_format(out, "speaker %s%s: %s\n", prefix, nodes[i]->name,
-                          json_string(member));
+            if (json_string(member)[0]) {
+                ds_put_format(out, "speaker %s%s: %s\n", prefix,
+                              nodes[i]->name, json_string(member));
+            }
         } else {
             ds_put_format(out, "speaker %s%s: ", prefix, nodes[i]->name);
             json_to_ds(member, JSSF_SORT, out);
