@@ -16,8 +16,8 @@
 
 
 /* Test of engine/speaker with a real rule table, real sockets on the loopback
- * and a clock of its own: reads a transcript from standard input, says on
- * standard output what happens.
+ * and a clock of its own: reads a transcript from standard input, repeats it
+ * on standard output (commands after "> "), and says there what happens.
  *
  *   listen ADDRESS [DEVICE]   starts the listener, on a port of the kernel's
  *   again [DEVICE]            tries a second one on the same address and port
@@ -681,7 +681,9 @@ main(int argc OVS_UNUSED, char *argv[])
     while (!ds_get_line(&line, stdin)) {
         char *s = ds_cstr(&line);
 
-        if (*s && *s != '#') {
+        if (*s == '#') {
+            printf("%s\n", s);
+        } else if (*s) {
             printf("> %s\n", s);
             run_line(s);
             fflush(stdout);
