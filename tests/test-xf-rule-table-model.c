@@ -30,6 +30,16 @@
 
 #define REMOVE(ARRAY, N, I) ((ARRAY)[I] = (ARRAY)[--(N)])
 
+/* Removes the elements for which COND, an expression of index 'i', is true. */
+#define REMOVE_IF(ARRAY, N, COND)                                       \
+    for (size_t i = 0; i < (N); ) {                                     \
+        if (COND) {                                                     \
+            REMOVE(ARRAY, N, i);                                        \
+        } else {                                                        \
+            i++;                                                        \
+        }                                                               \
+    }
+
 /* ---- Addresses. ---- */
 
 static int
@@ -129,15 +139,10 @@ withdraw(struct model *m, int source, bool only_stale)
     size_t n = 0;
 
 #define WITHDRAW(ARRAY, N)                                              \
-    for (size_t i = 0; i < (N); ) {                                     \
-        if ((ARRAY)[i].source == source                                 \
-            && (!only_stale || (ARRAY)[i].stale)) {                     \
-            REMOVE(ARRAY, N, i);                                        \
-            n++;                                                        \
-        } else {                                                        \
-            i++;                                                        \
-        }                                                               \
-    }
+    n += (N);                                                           \
+    REMOVE_IF(ARRAY, N, ((ARRAY)[i].source == source                    \
+                         && (!only_stale || (ARRAY)[i].stale)));        \
+    n -= (N);
     WITHDRAW(m->routes, m->n_routes);
     WITHDRAW(m->nhs, m->n_nhs);
     WITHDRAW(m->addrs, m->n_addrs);
@@ -224,16 +229,10 @@ model_route_add(struct model *m, int source, const struct xf_route_spec *spec,
         memcpy(new.hops, spec->nexthops,
                spec->n_nexthops * sizeof *spec->nexthops);
     }
-    for (size_t i = 0; i < m->n_routes; ) {
-        const struct model_route *r = &m->routes[i];
-
-        if (r->source == source && same_prefix(&r->prefix, &spec->prefix)
-            && (replace_prefix || r->metric == spec->metric)) {
-            REMOVE(m->routes, m->n_routes, i);
-        } else {
-            i++;
-        }
-    }
+    REMOVE_IF(m->routes, m->n_routes,
+              m->routes[i].source == source
+              && same_prefix(&m->routes[i].prefix, &spec->prefix)
+              && (replace_prefix || m->routes[i].metric == spec->metric));
     ovs_assert(m->n_routes < MODEL_MAX_ROUTES);
     m->routes[m->n_routes++] = new;
     return 0;
@@ -585,25 +584,19 @@ segment_owner(const struct model *m, uint16_t vlan, struct eth_addr mac)
 }
 
 static int
-iface_store(struct model *m, int i, const struct xf_iface *iface)
+iface_store(struct model *m, int self, const struct xf_iface *iface)
 {
     int other = segment_owner(m, iface->vlan, iface->mac);
     int holder = iface->ifindex ? iface_of(m, iface->ifindex) : -1;
 
-    if ((other >= 0 && other != i) || (holder >= 0 && holder != i)) {
+    if ((other >= 0 && other != self) || (holder >= 0 && holder != self)) {
         return EEXIST;
     }
-    m->ifaces[i].iface = *iface;
-    m->ifaces[i].present = true;
-    for (size_t j = 0; j < m->n_neighs; ) {
-        const struct model_neigh *n = &m->neighs[j];
-
-        if (segment_owner(m, m->ifaces[n->iface].iface.vlan, n->mac) >= 0) {
-            REMOVE(m->neighs, m->n_neighs, j);
-        } else {
-            j++;
-        }
-    }
+    m->ifaces[self].iface = *iface;
+    m->ifaces[self].present = true;
+    REMOVE_IF(m->neighs, m->n_neighs,
+              segment_owner(m, m->ifaces[m->neighs[i].iface].iface.vlan,
+                            m->neighs[i].mac) >= 0);
     return 0;
 }
 
@@ -620,26 +613,14 @@ model_iface_update(struct model *m, int i, const struct xf_iface *iface)
 }
 
 int
-model_iface_del(struct model *m, int i)
+model_iface_del(struct model *m, int gone)
 {
-    if (!m->ifaces[i].present) {
+    if (!m->ifaces[gone].present) {
         return ENOENT;
     }
-    m->ifaces[i].present = false;
-    for (size_t j = 0; j < m->n_addrs; ) {
-        if (m->addrs[j].iface == i) {
-            REMOVE(m->addrs, m->n_addrs, j);
-        } else {
-            j++;
-        }
-    }
-    for (size_t j = 0; j < m->n_neighs; ) {
-        if (m->neighs[j].iface == i) {
-            REMOVE(m->neighs, m->n_neighs, j);
-        } else {
-            j++;
-        }
-    }
+    m->ifaces[gone].present = false;
+    REMOVE_IF(m->addrs, m->n_addrs, m->addrs[i].iface == gone);
+    REMOVE_IF(m->neighs, m->n_neighs, m->neighs[i].iface == gone);
     return 0;
 }
 

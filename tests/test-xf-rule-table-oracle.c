@@ -719,6 +719,7 @@ test_oracle(int argc OVS_UNUSED, char *argv[])
     ovs_assert(o->n_retired == o->n_destroyed);
     free(o->retired);
     free(o);
+    ovsrcu_quiesce();
     ovsrcu_exit();              /* Frees what cmap has postponed. */
     printf("seed %u: ok\n", seed);
 }

@@ -32,6 +32,9 @@ static const struct {
     const char *args;
 } subcommands[] = {
     { "oracle", 2, test_oracle, "SEED N" },
+    { "readers", 2, test_readers, "SEED SECONDS" },
+    { "bench", 1, test_bench, "N" },
+    { "script", 1, test_script, "FILE" },
 };
 
 int

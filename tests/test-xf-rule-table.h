@@ -134,10 +134,8 @@ bool model_is_special(const struct in6_addr *);
 
 /* Sub-commands. */
 void test_oracle(int argc, char *argv[]);
-void test_limits(void);
-void test_errors(void);
 void test_readers(int argc, char *argv[]);
 void test_bench(int argc, char *argv[]);
-void test_lookup(int argc, char *argv[]);
+void test_script(int argc, char *argv[]);
 
 #endif /* test-xf-rule-table.h */

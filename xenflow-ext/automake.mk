@@ -106,6 +106,16 @@ tests_test_xf_listener_SOURCES = \
 	xf-tests/xf-text.h
 tests_test_xf_listener_LDADD = $(XF_LIBS)
 
+noinst_PROGRAMS += tests/test-xf-rule-table
+tests_test_xf_rule_table_SOURCES = \
+	xf-tests/test-xf-rule-table-load.c \
+	xf-tests/test-xf-rule-table-model.c \
+	xf-tests/test-xf-rule-table-oracle.c \
+	xf-tests/test-xf-rule-table-script.c \
+	xf-tests/test-xf-rule-table.c \
+	xf-tests/test-xf-rule-table.h
+tests_test_xf_rule_table_LDADD = $(XF_LIBS)
+
 noinst_PROGRAMS += tests/test-xf-wire
 tests_test_xf_wire_SOURCES = xf-tests/test-xf-wire.c
 tests_test_xf_wire_LDADD = $(XF_LIBS)

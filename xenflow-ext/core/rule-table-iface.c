@@ -447,7 +447,7 @@ addr_check(const struct xf_rt *rt, uint32_t source_id, const char *name,
     }
 
     char addr[INET6_ADDRSTRLEN];
-    ipv6_string_mapped(addr, ip);
+    rt_ip_string(addr, ip);
     if (prefix_len < 1 || prefix_len > xf_addr_bits(ip)) {
         return rt_error(errorp, EINVAL, "prefix length %d of address %s on "
                         "\"%s\" is out of range; use 1 to %d", prefix_len,
@@ -487,7 +487,7 @@ xf_rt_addr_add(struct xf_rt *rt, uint32_t source_id, const char *name,
 
         return rt_error(errorp, ENOSPC, "address %s/%d is beyond the maximum "
                         "of %"PRIu32" addresses; raise max_addresses or "
-                        "remove addresses", ipv6_string_mapped(text, ip),
+                        "remove addresses", rt_ip_string(text, ip),
                         prefix_len, rt->limits.max_addresses);
     }
 
@@ -525,7 +525,7 @@ xf_rt_addr_del(struct xf_rt *rt, uint32_t source_id, const char *name,
 
         return rt_error(errorp, ENOENT, "\"%s\" states no address %s/%d on "
                         "\"%s\"; list the router to see its addresses",
-                        source->name, ipv6_string_mapped(text, ip),
+                        source->name, rt_ip_string(text, ip),
                         prefix_len, name);
     }
     rt_addr_remove(rt, addr);

@@ -529,8 +529,8 @@ member_check(const struct xf_rt *rt, const struct rt_source *source,
     if (set && set->kind != RT_NHS_BLACKHOLE
         && (set->kind == RT_NHS_GROUP || set->n > 1)) {
         return rt_error(errorp, EINVAL, "next-hop group %"PRIu32": member "
-                        "%"PRIu32" is itself a group; name its members "
-                        "instead", id, ref->id);
+                        "%"PRIu32" has several next hops itself; name single "
+                        "ones instead", id, ref->id);
     }
     return 0;
 }
@@ -629,35 +629,46 @@ xf_rt_nexthop_del(struct xf_rt *rt, uint32_t source_id, uint32_t id,
     return 0;
 }
 
+/* Returns NULL if 'nh' makes sense, else a sentence. */
+static char *
+nexthop_check_one(const struct xf_nexthop *nh)
+{
+    bool has_gateway = !IN6_IS_ADDR_UNSPECIFIED(&nh->gateway);
+    bool is_unicast = (!has_gateway || !rt_ip_is_special(&nh->gateway)
+                       || rt_ip_is_linklocal(&nh->gateway));
+    char gateway[INET6_ADDRSTRLEN] = "on link";
+
+    if (is_unicast && nh->ifindex && nh->weight >= 1
+        && nh->weight <= RT_MAX_WEIGHT) {
+        return NULL;
+    }
+    if (has_gateway) {
+        rt_ip_string(gateway, &nh->gateway);
+    }
+    if (!is_unicast) {
+        return xasprintf("gateway %s is not a unicast address; give the "
+                         "address of a neighbor", gateway);
+    }
+    if (!nh->ifindex) {
+        return xasprintf("next hop %s names no interface; give its ifindex",
+                         gateway);
+    }
+    return xasprintf("weight %d of next hop %s is out of range; use 1 to %d",
+                     nh->weight, gateway, RT_MAX_WEIGHT);
+}
+
 /* Returns NULL if 'nexthops' make sense, else a sentence. */
 char *
 rt_nexthop_check(const struct xf_nexthop *nexthops, size_t n)
 {
+    char *problem = NULL;
+
     if (!n || n > XF_NH_MAX) {
         return xasprintf("%"PRIuSIZE" next hops are given; give 1 to %d", n,
                          XF_NH_MAX);
     }
-    for (size_t i = 0; i < n; i++) {
-        const struct xf_nexthop *nh = &nexthops[i];
-        bool has_gateway = !IN6_IS_ADDR_UNSPECIFIED(&nh->gateway);
-        char gateway[INET6_ADDRSTRLEN];
-
-        ipv6_string_mapped(gateway, &nh->gateway);
-        if (has_gateway && !rt_ip_is_linklocal(&nh->gateway)
-            && rt_ip_is_special(&nh->gateway)) {
-            return xasprintf("gateway %s is not a unicast address; give the "
-                             "address of a neighbour", gateway);
-        }
-        if (!nh->ifindex) {
-            return xasprintf("next hop %s names no interface; give its "
-                             "ifindex", has_gateway ? gateway : "on link");
-        }
-        if (nh->weight < 1 || nh->weight > RT_MAX_WEIGHT) {
-            return xasprintf("weight %d of next hop %s is out of range; use "
-                             "1 to %d", nh->weight,
-                             has_gateway ? gateway : "on link",
-                             RT_MAX_WEIGHT);
-        }
+    for (size_t i = 0; i < n && !problem; i++) {
+        problem = nexthop_check_one(&nexthops[i]);
     }
-    return NULL;
+    return problem;
 }

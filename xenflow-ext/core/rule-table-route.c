@@ -165,8 +165,8 @@ rt_route_remove(struct xf_rt *rt, struct rt_route *route)
     route_retire(rt, route);
 }
 
-/* Finds the route of ('source', 'metric') in 'node', or, if 'any', the first of
- * 'source'; NULL if there is none. */
+/* Finds the route of ('source', 'metric') in 'node', or, if 'any', the first
+ * of 'source'; NULL if there is none. */
 static struct rt_route *
 route_find(const struct xf_trie_node *node, const struct rt_source *source,
            uint32_t metric, bool any)
@@ -213,41 +213,53 @@ route_check_room(const struct xf_rt *rt, const struct rt_source *source,
     return error;
 }
 
+/* Returns NULL if the next hops of a unicast route make sense, else what is
+ * wrong with them. */
+static char *
+route_check_nexthops(const struct xf_route_spec *spec)
+{
+    if (spec->nhid) {
+        return NULL;
+    }
+    if (!spec->n_nexthops) {
+        return xstrdup("there is no next hop; name an interface, a gateway or "
+                       "a next hop id");
+    }
+
+    char *why = rt_nexthop_check(spec->nexthops, spec->n_nexthops);
+    for (size_t i = 0; !why && i < spec->n_nexthops; i++) {
+        if (xf_addr_is_v4(&spec->nexthops[i].gateway)
+            && !xf_addr_is_v4(&spec->prefix.addr)) {
+            why = xstrdup("an IPv6 route can't have an IPv4 gateway; give an "
+                          "IPv6 address");
+        }
+    }
+    return why;
+}
+
 /* Returns NULL if 'spec' makes sense, else a sentence. */
 static char *
 route_check(const struct xf_route_spec *spec)
 {
-    char *problem = rt_prefix_check(&spec->prefix);
+    char *why = NULL;
 
-    if (problem || (spec->type != XF_ROUTE_UNICAST
-                    && spec->type <= XF_ROUTE_PROHIBIT)) {
+    char *problem = rt_prefix_check(&spec->prefix);
+    if (problem) {
         return problem;
     }
-
-    char *prefix = rt_prefix_to_string(&spec->prefix);
-    if (spec->type > XF_ROUTE_PROHIBIT) {
-        problem = xasprintf("route %s has the unknown type %d; use unicast, "
-                            "local, blackhole, unreachable or prohibit",
-                            prefix, (int) spec->type);
-    } else if (!spec->nhid && !spec->n_nexthops) {
-        problem = xasprintf("unicast route %s has no next hop; name an "
-                            "interface, a gateway or a next hop id", prefix);
-    } else if (!spec->nhid) {
-        char *why = rt_nexthop_check(spec->nexthops, spec->n_nexthops);
-
-        for (size_t i = 0; !why && i < spec->n_nexthops; i++) {
-            if (xf_addr_is_v4(&spec->nexthops[i].gateway)
-                && !xf_addr_is_v4(&spec->prefix.addr)) {
-                why = xstrdup("an IPv6 route can't have an IPv4 gateway; "
-                              "give an IPv6 address");
-            }
-        }
-        if (why) {
-            problem = xasprintf("route %s: %s", prefix, why);
-            free(why);
-        }
+    if (spec->type == XF_ROUTE_UNICAST) {
+        why = route_check_nexthops(spec);
+    } else if (spec->type > XF_ROUTE_PROHIBIT) {
+        why = xasprintf("type %d is unknown; use unicast, local, blackhole, "
+                        "unreachable or prohibit", (int) spec->type);
     }
-    free(prefix);
+    if (why) {
+        char *prefix = rt_prefix_to_string(&spec->prefix);
+
+        problem = xasprintf("route %s: %s", prefix, why);
+        free(prefix);
+        free(why);
+    }
     return problem;
 }
 
@@ -461,22 +473,23 @@ char *
 rt_prefix_check(const struct xf_prefix *prefix)
 {
     uint8_t n_bits = xf_addr_bits(&prefix->addr);
+    struct xf_key key = xf_key_from_addr(&prefix->addr);
+    struct xf_key masked = xf_key_mask(key, MIN(prefix->len, n_bits));
     char addr[INET6_ADDRSTRLEN];
 
-    ipv6_string_mapped(addr, &prefix->addr);
     if (prefix->len > n_bits) {
         return xasprintf("prefix length %d of %s is out of range; use 0 to %d",
-                         prefix->len, addr, n_bits);
+                         prefix->len,
+                         rt_ip_string(addr, &prefix->addr), n_bits);
     }
-
-    struct xf_key key = xf_key_from_addr(&prefix->addr);
-    struct xf_key masked = xf_key_mask(key, prefix->len);
     if (masked.hi != key.hi || masked.lo != key.lo) {
         struct xf_prefix p = { xf_key_to_addr(masked, n_bits == 32),
                                prefix->len };
         char *right = rt_prefix_to_string(&p);
         char *problem = xasprintf("prefix %s/%d has bits set beyond its "
-                                  "length; use %s", addr, prefix->len, right);
+                                  "length; use %s",
+                                  rt_ip_string(addr, &prefix->addr),
+                                  prefix->len, right);
 
         free(right);
         return problem;
@@ -490,7 +503,7 @@ rt_prefix_to_string(const struct xf_prefix *prefix)
 {
     char addr[INET6_ADDRSTRLEN];
 
-    return xasprintf("%s/%d", ipv6_string_mapped(addr, &prefix->addr),
+    return xasprintf("%s/%d", rt_ip_string(addr, &prefix->addr),
                      prefix->len);
 }
 
