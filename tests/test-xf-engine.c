@@ -572,6 +572,16 @@ do_line(struct driver *d, struct svec *w)
     return true;
 }
 
+/* Reads a line; not inside an RCU section meanwhile. */
+static bool
+get_line(struct ds *line)
+{
+    ovsrcu_quiesce_start();
+    bool ok = !ds_get_line(line, stdin);
+    ovsrcu_quiesce_end();
+    return ok;
+}
+
 static void *
 driver_main(void *aux OVS_UNUSED)
 {
@@ -582,7 +592,7 @@ driver_main(void *aux OVS_UNUSED)
     ovs_assert(!unixctl_client_create(unixctl_server_get_path(server),
                                       &d.rpc));
     transact_string(&d, "time/stop", false);
-    while (!ds_get_line(&line, stdin)) {
+    while (get_line(&line)) {
         struct svec words = SVEC_EMPTY_INITIALIZER;
 
         svec_parse_words(&words, ds_cstr(&line));

@@ -470,15 +470,16 @@ xf_args_parse_lookup_options(struct xf_args *args, int n, const char *argv[])
     return parse_options(options, ARRAY_SIZE(options), args, n, argv);
 }
 
-/* Options of rule-list. */
+/* Options of lists that can be long. */
 char *
 xf_args_parse_listing_options(struct xf_args *args, int n, const char *argv[])
 {
     static const struct option options[] = {
         { "skip", XF_OPT_SKIP, parse_u64, OFS(skip), 0, UINT32_MAX },
-        { "limit", XF_OPT_ROWS, parse_u64, OFS(rows), 1, UINT32_MAX },
+        { "limit", XF_OPT_ROWS, parse_u64, OFS(limit), 1, UINT32_MAX },
     };
 
+    args->limit = XF_ROWS_DEFAULT;
     return parse_options(options, ARRAY_SIZE(options), args, n, argv);
 }
 

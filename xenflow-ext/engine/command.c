@@ -150,7 +150,6 @@ parse_rule_list(struct xf_args *args, int n, const char *argv[])
     char *error = parse_router(args, n, argv);
     int i = 1;
 
-    args->rows = 100000;
     if (!error && n > 1 && !strchr(argv[1], '=')) {
         i++;
         if (!strcmp(argv[1], "best")) {
@@ -167,6 +166,16 @@ parse_rule_list(struct xf_args *args, int n, const char *argv[])
     }
     return error ? error : xf_args_parse_listing_options(args, n - i,
                                                          argv + i);
+}
+
+/* ROUTER [skip=N] [limit=N] */
+static char *
+parse_long_list(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_router(args, n, argv);
+
+    return error ? error : xf_args_parse_listing_options(args, n - 1,
+                                                         argv + 1);
 }
 
 /* ROUTER DST [OPTION...] */
@@ -250,14 +259,14 @@ static const struct xf_command commands[] = {
     { "xenflow/route-lookup",
       "[--json] ROUTER DST [proto=N] [src=ADDR] [sport=N] [dport=N]", 2, 6,
       true, parse_route_lookup, xf_run_route_lookup },
-    { "xenflow/neigh-list", "[--json] ROUTER", 1, 1, true,
-      parse_router, xf_run_neigh_list },
+    { "xenflow/neigh-list", "[--json] ROUTER [skip=N] [limit=N]", 1, 3, true,
+      parse_long_list, xf_run_neigh_list },
     { "xenflow/neigh-add", "ROUTER PORT ADDR MAC", 4, 4, false,
       parse_neigh, xf_run_neigh_add },
     { "xenflow/neigh-del", "ROUTER PORT ADDR", 3, 3, false,
       parse_neigh, xf_run_neigh_del },
-    { "xenflow/flow-list", "[--json] ROUTER", 1, 1, true,
-      parse_router, xf_run_flow_list },
+    { "xenflow/flow-list", "[--json] ROUTER [skip=N] [limit=N]", 1, 3, true,
+      parse_long_list, xf_run_flow_list },
     { "xenflow/stats-show", "[--json] [ROUTER]", 0, 1, true,
       parse_router, xf_run_stats_show },
     { "xenflow/speaker-list", "[--json] [ROUTER]", 0, 1, true,

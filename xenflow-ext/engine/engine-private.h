@@ -272,8 +272,12 @@ struct xf_args {
     struct in6_addr src;
     uint16_t nw_proto;
     uint16_t sport, dport;
-    uint64_t skip, rows;        /* Part of a listing. */
+    uint64_t skip, limit;       /* Part of a listing. */
 };
+
+/* Rows that a listing gives if not told otherwise: the main thread turns the
+ * reply into JSON, and may not be kept from forwarding for long. */
+#define XF_ROWS_DEFAULT 10000
 
 /* args.c: each returns NULL or a sentence that the caller frees. */
 char *xf_args_parse_router_options(struct xf_args *, int n,
@@ -389,6 +393,19 @@ void xf_table_add(struct xf_table *, struct json *row);
 void xf_table_finish(struct xf_table *, struct ds *out);
 void xf_object_put(const struct xf_column *, size_t n, bool json,
                    struct json *, struct ds *out);
+
+/* Part of a listing: which rows are given. */
+struct xf_page {
+    uint64_t skip, limit;
+    uint64_t n;                 /* Rows there are, */
+    uint64_t n_shown;           /* and those given. */
+};
+bool xf_page_take(struct xf_page *);
+struct json *xf_page_to_json(const struct xf_page *);
+void xf_page_put(const struct xf_page *, struct ds *out);
+void xf_table_finish_page(struct xf_table *, const struct xf_page *,
+                          struct ds *out);
+
 void xf_json_put_int(struct json *, const char *key, long long int);
 void xf_json_put_bool(struct json *, const char *key, bool);
 void xf_json_put_addr(struct json *, const char *key,

@@ -178,6 +178,23 @@ xf_table_finish(struct xf_table *table, struct ds *out)
     ds_destroy(&table->cells);
 }
 
+/* Likewise for a table of which only 'page' is given. */
+void
+xf_table_finish_page(struct xf_table *table, const struct xf_page *page,
+                     struct ds *out)
+{
+    bool json = table->json;
+    struct json *more = json ? xf_page_to_json(page) : NULL;
+
+    if (more) {
+        xf_table_add(table, more);
+    }
+    xf_table_finish(table, out);
+    if (!json) {
+        xf_page_put(page, out);
+    }
+}
+
 /* Appends one 'object' to 'out', as JSON or as lines "title: value" in the
  * order of 'columns'; members without a value are left out. */
 void
@@ -207,6 +224,53 @@ xf_object_put(const struct xf_column *columns, size_t n, bool json,
         ds_destroy(&value);
     }
 }
+
+/* ---- Pages. ---- */
+
+/* Counts the next row; returns true if it is to be given. */
+bool
+xf_page_take(struct xf_page *page)
+{
+    page->n++;
+    if (page->n <= page->skip || page->n_shown >= page->limit) {
+        return false;
+    }
+    page->n_shown++;
+    return true;
+}
+
+/* Whether rows follow that aren't given. */
+static bool
+page_has_more(const struct xf_page *page)
+{
+    return page->skip + page->n_shown < page->n;
+}
+
+/* Returns what ends a JSON list of which not all is given, else NULL. */
+struct json *
+xf_page_to_json(const struct xf_page *page)
+{
+    if (!page_has_more(page)) {
+        return NULL;
+    }
+    struct json *object = json_object_create();
+    xf_json_put_int(object, "next_skip", page->skip + page->n_shown);
+    xf_json_put_int(object, "total", page->n);
+    return object;
+}
+
+/* Appends what ends a text of which not all is given, else nothing. */
+void
+xf_page_put(const struct xf_page *page, struct ds *out)
+{
+    if (page_has_more(page)) {
+        ds_put_format(out, "(%"PRIu64" of %"PRIu64" shown: use skip=%"PRIu64
+                      " for the next, limit=N for another number)\n",
+                      page->n_shown, page->n, page->skip + page->n_shown);
+    }
+}
+
+/* ---- Values. ---- */
 
 void
 xf_json_put_int(struct json *object, const char *key, long long int value)

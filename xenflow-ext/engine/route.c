@@ -302,7 +302,7 @@ struct rule_list_aux {
     const struct xf_args *args;
     struct xf_table table;
     long long int now_ms;
-    uint64_t n;                 /* Rows that match. */
+    struct xf_page page;
 };
 
 static struct json *
@@ -355,8 +355,7 @@ list_rule(const struct xf_route_info *info, void *aux_)
                                  &info->spec.prefix.addr))) {
         return true;
     }
-    aux->n++;
-    if (aux->n > args->skip && aux->table.n_rows < args->rows) {
+    if (xf_page_take(&aux->page)) {
         xf_table_add(&aux->table, rule_to_json(aux->rt, info, aux->now_ms));
     }
     return true;
@@ -378,17 +377,12 @@ xf_run_rule_list(struct xf_engine *engine, struct xf_job *job)
         .rt = router->rt,
         .args = args,
         .now_ms = time_msec(),
+        .page = { .skip = args->skip, .limit = args->limit },
     };
     xf_table_init(&aux.table, rule_columns, ARRAY_SIZE(rule_columns),
                   job->json);
     xf_rt_for_each_route(router->rt, list_rule, &aux);
-    uint64_t shown = aux.table.n_rows;
-    xf_table_finish(&aux.table, &job->body);
-    if (!job->json && args->skip + shown < aux.n) {
-        ds_put_format(&job->body, "(%"PRIu64" of %"PRIu64" shown: use "
-                      "skip=%"PRIu64" for the next)\n",
-                      shown, aux.n, args->skip + shown);
-    }
+    xf_table_finish_page(&aux.table, &aux.page, &job->body);
     return NULL;
 }
 

@@ -354,6 +354,7 @@ static const struct xf_column neigh_columns[] = {
 
 struct neigh_list_aux {
     struct xf_table *table;
+    struct xf_page page;
     long long int now_ms;
 };
 
@@ -378,9 +379,12 @@ list_neigh(const struct xf_neigh_info *info, void *aux_)
 {
     struct neigh_list_aux *aux = aux_;
     struct xf_stat *stat = CONST_CAST(struct xf_stat *, info->stat);
-    struct json *row = json_object_create();
     uint64_t n_packets = 0, n_bytes = 0;
 
+    if (!xf_page_take(&aux->page)) {
+        return true;
+    }
+    struct json *row = json_object_create();
     if (stat) {
         atomic_read_relaxed(&stat->n_packets, &n_packets);
         atomic_read_relaxed(&stat->n_bytes, &n_bytes);
@@ -414,11 +418,15 @@ xf_run_neigh_list(struct xf_engine *engine, struct xf_job *job)
     }
 
     struct xf_table table;
-    struct neigh_list_aux aux = { .table = &table, .now_ms = time_msec() };
+    struct neigh_list_aux aux = {
+        .table = &table,
+        .page = { .skip = job->args.skip, .limit = job->args.limit },
+        .now_ms = time_msec(),
+    };
     xf_table_init(&table, neigh_columns, ARRAY_SIZE(neigh_columns),
                   job->json);
     xf_rt_for_each_neigh(router->rt, list_neigh, &aux);
-    xf_table_finish(&table, &job->body);
+    xf_table_finish_page(&table, &aux.page, &job->body);
     return NULL;
 }
 
@@ -426,7 +434,7 @@ xf_run_neigh_list(struct xf_engine *engine, struct xf_job *job)
 
 struct flow_list_aux {
     bool json;
-    size_t n;
+    struct xf_page page;
     struct ds *out;
     long long int now_ms;
 };
@@ -438,6 +446,9 @@ list_flow(const char *flow, uint64_t n_packets, uint64_t n_bytes,
     struct flow_list_aux *aux = aux_;
     long long int age_ms = MAX(0, aux->now_ms - used_ms);
 
+    if (!xf_page_take(&aux->page)) {
+        return true;
+    }
     if (aux->json) {
         struct json *row = json_object_create();
 
@@ -448,7 +459,7 @@ list_flow(const char *flow, uint64_t n_packets, uint64_t n_bytes,
         json_object_put(row, "used",
                         used_ms ? json_real_create(age_ms / 1000.0)
                         : json_null_create());
-        ds_put_cstr(aux->out, aux->n ? ",\n " : "[");
+        ds_put_cstr(aux->out, aux->out->length ? ",\n " : "[");
         json_to_ds(row, JSSF_SORT, aux->out);
         json_destroy(row);
     } else {
@@ -461,7 +472,6 @@ list_flow(const char *flow, uint64_t n_packets, uint64_t n_bytes,
         }
         ds_put_format(aux->out, ", actions:%s\n", actions);
     }
-    aux->n++;
     return true;
 }
 
@@ -479,6 +489,7 @@ xf_run_flow_list(struct xf_engine *engine, struct xf_job *job)
 
     struct flow_list_aux aux = {
         .json = job->json,
+        .page = { .skip = job->args.skip, .limit = job->args.limit },
         .out = &job->body,
         .now_ms = time_msec(),
     };
@@ -488,9 +499,17 @@ xf_run_flow_list(struct xf_engine *engine, struct xf_job *job)
                          "(%s): repeat the command", router->name,
                          ovs_strerror(err));
     }
-    if (job->json) {
-        ds_put_cstr(&job->body, aux.n ? "]\n" : "[]\n");
+    if (!job->json) {
+        xf_page_put(&aux.page, &job->body);
+        return NULL;
     }
+    struct json *more = xf_page_to_json(&aux.page);
+    if (more) {
+        ds_put_cstr(&job->body, job->body.length ? ",\n " : "[");
+        json_to_ds(more, JSSF_SORT, &job->body);
+        json_destroy(more);
+    }
+    ds_put_cstr(&job->body, job->body.length ? "]\n" : "[]\n");
     return NULL;
 }
 
