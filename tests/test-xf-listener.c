@@ -37,7 +37,11 @@
  *   run [MS]                  moves the clock, runs until all is read
  *   step [MS]                 moves the clock, runs once
  *   acked                     all changes so far are in the datapath
+ *   serve FILE                writes the port into FILE; runs by the real
+ *                             clock, acknowledging all, until a first
+ *                             connection has come and ended
  *   routes, ifaces, neighs, addrs
+ *   write FILE                writes the routes as test-xf-speaker --expect
  *   show NAME...              members of xf_listener_to_json()
  *   atmost NAME N             says if such a number is beyond N
  *   idle                      says if xf_listener_is_idle() */
@@ -59,11 +63,14 @@
 #include "fatal-signal.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/util.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "socket-util.h"
+#include "svec.h"
+#include "timeval.h"
 #include "util.h"
 #include "xf-text.h"
 
@@ -464,7 +471,7 @@ do_unlisten(void)
 static void
 do_listen(const char *address, const char *device)
 {
-    static const struct xf_rt_limits limits = { 2000, 16, 16, 4, 16 };
+    static const struct xf_rt_limits limits = { 60000, 16, 16, 4, 16 };
     char *error;
 
     if (rt) {
@@ -536,6 +543,74 @@ print_addr(const struct xf_addr_info *info, void *aux OVS_UNUSED)
     return true;
 }
 
+static bool
+collect_route(const struct xf_route_info *info, void *lines_)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    struct svec *lines = lines_;
+
+    xf_text_format_prefix(&info->spec.prefix, &s);
+    if (info->spec.type != XF_ROUTE_UNICAST) {
+        ds_put_format(&s, " %s", xf_route_type_name(info->spec.type));
+    }
+    for (size_t i = 0; i < info->spec.n_nexthops; i++) {
+        const struct xf_nexthop *nh = &info->spec.nexthops[i];
+
+        ds_put_cstr(&s, " via ");
+        ipv6_format_mapped(&nh->gateway, &s);
+        ds_put_format(&s, ",%"PRIu32, nh->ifindex);
+        if (nh->weight != 1) {
+            ds_put_format(&s, "*%"PRIu16, nh->weight);
+        }
+    }
+    svec_add_nocopy(lines, ds_steal_cstr(&s));
+    return true;
+}
+
+static FILE *
+open_output(const char *name)
+{
+    FILE *stream = fopen(name, "w");
+
+    if (!stream) {
+        ovs_fatal(errno, "%s", name);
+    }
+    return stream;
+}
+
+static void
+do_write(const char *name)
+{
+    struct svec lines = SVEC_EMPTY_INITIALIZER;
+    FILE *stream = open_output(name);
+    const char *line;
+    size_t i;
+
+    xf_rt_for_each_route(rt, collect_route, &lines);
+    svec_sort(&lines);
+    SVEC_FOR_EACH (i, line, &lines) {
+        fprintf(stream, "%s\n", line);
+    }
+    svec_destroy(&lines);
+    fclose(stream);
+}
+
+static void
+do_serve(const char *name)
+{
+    FILE *stream = open_output(name);
+
+    fprintf(stream, "%"PRIu16"\n", xf_listener_port(listener));
+    fclose(stream);
+    do {
+        xf_listener_wait(listener);
+        poll_block();
+        now_ms = time_msec();
+        xf_listener_run(listener, now_ms);
+        xf_listener_acked(listener, generation);
+    } while (is_connected() || !get_number("connections"));
+}
+
 static void
 do_iface(char *args)
 {
@@ -599,6 +674,10 @@ table_command(const char *command, char *args)
         do_iface(args);
     } else if (!strcmp(command, "show")) {
         do_show(args);
+    } else if (!strcmp(command, "write")) {
+        do_write(args);
+    } else if (!strcmp(command, "serve")) {
+        do_serve(args);
     } else if (!strcmp(command, "atmost")) {
         do_atmost(args);
     } else if (!strcmp(command, "idle")) {

@@ -116,6 +116,15 @@ tests_test_xf_rule_table_SOURCES = \
 	xf-tests/test-xf-rule-table.h
 tests_test_xf_rule_table_LDADD = $(XF_LIBS)
 
+noinst_PROGRAMS += tests/test-xf-speaker
+tests_test_xf_speaker_SOURCES = \
+	xf-tests/test-xf-speaker.c \
+	xf-tests/xf-churn.c \
+	xf-tests/xf-churn.h \
+	xf-tests/xf-text.c \
+	xf-tests/xf-text.h
+tests_test_xf_speaker_LDADD = $(XF_LIBS)
+
 noinst_PROGRAMS += tests/test-xf-wire
 tests_test_xf_wire_SOURCES = xf-tests/test-xf-wire.c
 tests_test_xf_wire_LDADD = $(XF_LIBS)
