@@ -36,7 +36,9 @@
 #define MAX_STREAMS 1024
 #define WINDOW 65536            /* Numbers; a power of 2. */
 #define MAX_INTERFACES 64
-#define MAX_LAST_ROUNDS 100000  /* Of reading what came before the end. */
+#define MAX_LAST_ROUNDS 1000     /* Of reading what came before the end. */
+#define WAIT_MS 20
+#define NAP_NS 500000
 #define LATENCY_BUCKETS 40      /* Octaves of ns... */
 #define LATENCY_STEPS 16        /* ...in that many parts each. */
 
@@ -292,6 +294,20 @@ say_ready(void)
     fflush(stdout);
 }
 
+/* Waits for packets on 'n' sockets, at most WAIT_MS.  'busy': some came just
+ * now.  Then it naps instead of having the kernel wake it for each packet,
+ * which would cost the sender's side more than the packet does. */
+static int
+wait_packets(struct pollfd *pfds, int n, bool busy)
+{
+    static const struct timespec nap = { .tv_nsec = NAP_NS };
+
+    if (busy) {
+        nanosleep(&nap, NULL);
+    }
+    return poll(pfds, n, busy ? 0 : WAIT_MS);
+}
+
 /* True when the end is reached: by time, by number, or by silence. */
 static bool
 is_over(const struct settings *s, int64_t start_ns, int64_t last_ns,
@@ -306,6 +322,23 @@ is_over(const struct settings *s, int64_t start_ns, int64_t last_ns,
                 && now - last_ns > s->idle_ms * INT64_C(1000000)));
 }
 
+static void
+count_batch(struct tally *t, struct intake *in, int n, uint32_t *drops)
+{
+    for (int i = 0; i < n; i++) {
+        struct probe probe;
+        int64_t rx_ns = message_time(&in->messages[i].msg_hdr, drops);
+
+        memcpy(&probe, in->bodies[i], sizeof probe);
+        if (in->messages[i].msg_len < sizeof probe
+            || probe.magic != htonl(MAGIC)) {
+            t->n_foreign++;
+        } else {
+            count_probe(t, &probe, rx_ns);
+        }
+    }
+}
+
 int
 command_receive(const struct settings *s)
 {
@@ -315,6 +348,7 @@ command_receive(const struct settings *s)
     static struct tally t;
     int64_t start_ns = now_ns(CLOCK_MONOTONIC), last_ns = 0;
     uint32_t drops = 0;
+    bool busy = false;
     int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0 || bind(fd, (struct sockaddr *) &local, sizeof local)) {
@@ -324,21 +358,16 @@ command_receive(const struct settings *s)
     say_ready();
     while (!is_over(s, start_ns, last_ns, t.n_received)) {
         struct pollfd pfd = { .fd = fd, .events = POLLIN };
-        int n = poll(&pfd, 1, 20) > 0 ? take_in(fd, &in) : 0;
+        int n;
 
-        for (int i = 0; i < n; i++) {
-            struct probe probe;
-            int64_t rx_ns = message_time(&in.messages[i].msg_hdr, &drops);
-
-            memcpy(&probe, in.bodies[i], sizeof probe);
-            if (in.messages[i].msg_len < sizeof probe
-                || probe.magic != htonl(MAGIC)) {
-                t.n_foreign++;
-                continue;
+        busy = wait_packets(&pfd, 1, busy) > 0;
+        while ((n = take_in(fd, &in)) > 0 && !stopped) {
+            count_batch(&t, &in, n, &drops);
+            last_ns = now_ns(CLOCK_MONOTONIC);
+            if (n < BATCH) {
+                break;
             }
-            count_probe(&t, &probe, rx_ns);
         }
-        last_ns = n > 0 ? now_ns(CLOCK_MONOTONIC) : last_ns;
     }
     t.n_rig_drops = drops;
     print_tally(s, &t);
@@ -422,7 +451,8 @@ parse_frame(const uint8_t *p, size_t size, struct probe *probe,
     return probe->magic == htonl(MAGIC);
 }
 
-static void
+/* Returns the number of frames taken, 0 if there are none. */
+static int
 watch_batch(const struct settings *s, struct watched *w, struct intake *in)
 {
     int n = take_in(w->fd, in);
@@ -450,6 +480,7 @@ watch_batch(const struct settings *s, struct watched *w, struct intake *in)
                     message_time(&in->messages[i].msg_hdr, &unused));
         }
     }
+    return n < 0 ? 0 : n;
 }
 
 int
@@ -460,6 +491,7 @@ command_watch(const struct settings *s, char *names[], int n)
     static struct intake in;
     int64_t start_ns = now_ns(CLOCK_MONOTONIC);
     int n_last_rounds = 0;
+    bool busy = false;
 
     if (n < 1 || n > MAX_INTERFACES) {
         fail("watch: give 1 to %d interfaces", MAX_INTERFACES);
@@ -474,15 +506,15 @@ command_watch(const struct settings *s, char *names[], int n)
         /* What came before the end is counted before ending. */
         bool over = is_over(s, start_ns, 0, 0);
 
-        if (poll(pfds, n, over ? 0 : 20) <= 0) {
-            if (over) {
-                break;
-            }
-            continue;
+        busy = wait_packets(pfds, n, busy || over) > 0;
+        if (!busy && over) {
+            break;
         }
         for (int i = 0; i < n; i++) {
-            if (pfds[i].revents & POLLIN) {
-                watch_batch(s, &w[i], &in);
+            if (busy && pfds[i].revents & POLLIN) {
+                while (watch_batch(s, &w[i], &in) == BATCH) {
+                    continue;
+                }
             } else if (pfds[i].revents) {
                 pfds[i].fd = -1;        /* The interface is gone. */
             }

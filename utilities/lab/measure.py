@@ -26,11 +26,12 @@ import time
 from lab import system
 
 READY_S = 10
-# Silence after which the receiver of a run gives up on what is missing.
-IDLE_MS = 1000
+# How long a packet may be on its way when the last one was sent.
+SETTLE_S, TRIAL_SETTLE_S = 1, 0.5
 MAX_LOSS = 0.001                # Of a rate that counts as carried.
 TRIAL_S, FULL_S = 1, 5          # A first look, and the measurement.
-STEP_UP, STEP_DOWN = 1.4, 0.93
+STEP_UP, STEP_DOWN = 1.5, 0.9
+BISECTIONS = 3
 MIN_RATE, MAX_RATE = 500, 2_000_000
 
 
@@ -80,8 +81,10 @@ class Flow:
     background: start, do something, finish()."""
 
     def __init__(self, lab, source, target, to, rate, *options, watch=None,
-                 end=("--seconds=%d" % FULL_S,)):
-        """'watch': {node: [interfaces]} whose packets are counted too."""
+                 end=("--seconds=%d" % FULL_S,), settle_s=SETTLE_S):
+        """'watch': {node: [interfaces]} whose packets are counted too; 'end':
+        when the sender stops."""
+        self.settle_s = settle_s
         self.drops = softnet_drops()
         self.watches = {node: Tool(lab, node, "watch", *names)
                         for node, names in (watch or {}).items()}
@@ -93,7 +96,7 @@ class Flow:
     def finish(self):
         """Waits for the sender, then for stragglers; returns the counts."""
         sent = self.sender.result()
-        time.sleep(IDLE_MS / 1000)
+        time.sleep(self.settle_s)
         result = self.receiver.stop()
         lost = sent["sent"] - result["received"]
         result.update(sent=sent["sent"], sent_pps=sent["rate_pps"],
@@ -122,29 +125,38 @@ def seen(result, node, direction="out"):
 def highest_rate(lab, source, target, to, start, say=lambda text: None):
     """The highest rate at which at most MAX_LOSS is lost in FULL_S seconds.
 
-    Goes up in steps of short trials until one loses, then down in full ones
-    until one doesn't.  Returns (rate in packets/s, result of that run)."""
-    rate, last = start, None
-
-    def trial(seconds):
+    Short trials: up in steps until one loses, then bisection; then trials of
+    full length, downwards until one doesn't lose.  Returns (rate in packets/s
+    as it was sent, result of that run)."""
+    def trial(rate, seconds):
         result = run(lab, source, target, to, rate, "--sources=8",
-                     end=("--seconds=%d" % seconds,))
+                     end=("--seconds=%d" % seconds,), settle_s=TRIAL_SETTLE_S)
         say("%7d packets/s for %d s: %.3f %% lost"
             % (result["sent_pps"], seconds, 100 * result["loss"]))
         return result
 
-    while rate < MAX_RATE:
-        result = trial(TRIAL_S)
+    good, bad = MIN_RATE, None
+    rate = start
+    while rate < MAX_RATE and not bad:
+        result = trial(rate, TRIAL_S)
         if result["loss"] > MAX_LOSS:
-            break
-        if result["sent_pps"] < 0.8 * rate:
-            rate = result["sent_pps"]   # More can't be sent here.
-            break
-        rate *= STEP_UP
-    while rate > MIN_RATE:
-        last = trial(FULL_S)
-        if last["loss"] <= MAX_LOSS:
-            return last["sent_pps"], last
-        # Heavy loss means that the rate is far too high.
-        rate *= STEP_DOWN if last["loss"] < 0.05 else 0.8
-    return 0, last
+            bad = rate
+        else:
+            good = result["sent_pps"]
+            if good < 0.8 * rate:
+                bad = rate              # More can't be sent here.
+            rate *= STEP_UP
+    for _ in range(BISECTIONS):
+        rate = (good + bad) / 2
+        result = trial(rate, TRIAL_S)
+        if result["loss"] > MAX_LOSS:
+            bad = rate
+        else:
+            good = rate
+    rate = good
+    while rate >= MIN_RATE:
+        result = trial(rate, FULL_S)
+        if result["loss"] <= MAX_LOSS:
+            return result["sent_pps"], result
+        rate *= STEP_DOWN
+    return 0, None

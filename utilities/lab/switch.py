@@ -24,7 +24,7 @@ import re
 from lab import system
 
 PROGRAMS = ("vswitchd", "ovsdb", "utilities")
-TAP_QUEUE_LENGTH = 4000
+TAP_QUEUE_LENGTH = 10000
 BRIDGE = "br0"
 FPM_PORT = 2620
 
@@ -132,7 +132,7 @@ class Switch:
             self.appctl("xenflow/port-add", router.name, iface.name,
                         "vlan=%d" % iface.segment.vlan, "mac=" + iface.mac,
                         "vif=" + iface.port, "ifindex=%d" % iface.ifindex,
-                        *["address=%s" % a for a in iface.addresses])
+                        "address=" + ",".join(map(str, iface.addresses)))
         self.separate(router.name, router.separated)
 
     def separate(self, router, separated):

@@ -42,7 +42,7 @@ TUNING = os.path.join(RUN, ".tuning")
 # Values that need raising, or the rig itself loses packets.  They are the
 # whole machine's, so they are put back when the last lab is gone.
 HOST_TUNING = {
-    "/proc/sys/net/core/rmem_default": 16777216,
+    "/proc/sys/net/core/rmem_default": 67108864,
     "/proc/sys/net/core/rmem_max": 67108864,
     "/proc/sys/net/core/netdev_max_backlog": 100000,
 }
