@@ -61,7 +61,8 @@ xf_rt_iface_by_ifindex(const struct xf_rt *rt, uint32_t ifindex)
 {
     struct rt_link *link;
 
-    HMAP_FOR_EACH_WITH_HASH (link, node, hash_int(ifindex, 0), &rt->links) {
+    HMAP_FOR_EACH_WITH_HASH (link, node, rt_hash(rt, ifindex, NULL),
+                             &rt->links) {
         if (link->ifindex == ifindex) {
             const struct rt_pub *pub = ovsrcu_get_protected(struct rt_pub *,
                                                             &link->pub);
@@ -346,7 +347,7 @@ addr_find(const struct xf_rt *rt, const struct rt_source *source,
 {
     struct rt_addr *addr;
 
-    CMAP_FOR_EACH_WITH_HASH (addr, node, rt_hash_ip(iface, 0, ip),
+    CMAP_FOR_EACH_WITH_HASH (addr, node, rt_hash_at(rt, iface, ip),
                              &rt->addrs) {
         if (addr->iface == iface && addr->prefix_len == prefix_len
             && addr->stmt.source == source
@@ -364,7 +365,7 @@ rt_addr_is_own(const struct xf_rt *rt, const struct rt_iface *iface,
 {
     const struct rt_addr *addr;
 
-    CMAP_FOR_EACH_WITH_HASH (addr, node, rt_hash_ip(iface, 0, ip),
+    CMAP_FOR_EACH_WITH_HASH (addr, node, rt_hash_at(rt, iface, ip),
                              &rt->addrs) {
         if (addr->iface == iface && IN6_ARE_ADDR_EQUAL(&addr->addr, ip)) {
             return true;
@@ -427,7 +428,7 @@ rt_addr_remove(struct xf_rt *rt, struct rt_addr *addr)
     rt_stmt_uninit(&addr->stmt);
     ovs_list_remove(&addr->iface_node);
     cmap_remove(&rt->addrs, &addr->node,
-                rt_hash_ip(addr->iface, 0, &addr->addr));
+                rt_hash_at(rt, addr->iface, &addr->addr));
     rt_retire(rt, free, addr, sizeof *addr);
 }
 
@@ -497,7 +498,7 @@ xf_rt_addr_add(struct xf_rt *rt, uint32_t source_id, const char *name,
     addr->addr = *ip;
     addr->prefix_len = prefix_len;
     ovs_list_push_back(&iface->addrs, &addr->iface_node);
-    cmap_insert(&rt->addrs, &addr->node, rt_hash_ip(iface, 0, ip));
+    cmap_insert(&rt->addrs, &addr->node, rt_hash_at(rt, iface, ip));
     addr_derive(rt, addr);
 
     struct rt_neigh *neigh = rt_neigh_find(rt, iface, ip);

@@ -23,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hash.h"
 #include "packets.h"
 
 static const char *const neigh_state_names[] = {
@@ -88,13 +87,6 @@ ip_is_local(const struct xf_rt *rt, const struct rt_iface *iface,
     return route && route->type == XF_ROUTE_LOCAL;
 }
 
-/* Hash of 'ip' at 'owner' (an object of the table) or of a number. */
-uint32_t
-rt_hash_ip(const void *owner, uint32_t basis, const struct in6_addr *ip)
-{
-    return hash_bytes(ip, sizeof *ip, hash_pointer(owner, basis));
-}
-
 /* ---- Neighbours. ---- */
 
 /* Returns the neighbour 'ip' on 'iface' or NULL.  Any thread. */
@@ -104,7 +96,7 @@ rt_neigh_find(const struct xf_rt *rt, const struct rt_iface *iface,
 {
     struct rt_neigh *neigh;
 
-    CMAP_FOR_EACH_WITH_HASH (neigh, node, rt_hash_ip(iface, 0, ip),
+    CMAP_FOR_EACH_WITH_HASH (neigh, node, rt_hash_at(rt, iface, ip),
                              &rt->neighs) {
         if (neigh->iface == iface && IN6_ARE_ADDR_EQUAL(&neigh->ip, ip)) {
             return neigh;
@@ -127,7 +119,8 @@ neigh_retire(struct xf_rt *rt, struct rt_neigh *neigh)
 {
     rt_stmt_uninit(&neigh->stmt);
     ovs_list_remove(&neigh->iface_node);
-    rt_retire(rt, neigh_free, neigh, sizeof *neigh + sizeof *neigh->stat);
+    rt_stat_forget(rt);
+    rt_retire(rt, neigh_free, neigh, sizeof *neigh);
 }
 
 /* The gateway at ('iface', 'ip'), if there is one, got or lost its MAC. */
@@ -148,7 +141,7 @@ void
 rt_neigh_remove(struct xf_rt *rt, struct rt_neigh *neigh)
 {
     cmap_remove(&rt->neighs, &neigh->node,
-                rt_hash_ip(neigh->iface, 0, &neigh->ip));
+                rt_hash_at(rt, neigh->iface, &neigh->ip));
     neigh_update_gw(rt, neigh->iface, &neigh->ip);
     neigh_retire(rt, neigh);
 }
@@ -248,11 +241,10 @@ neigh_replace(struct xf_rt *rt, struct rt_source *source,
               struct eth_addr mac, struct rt_neigh *old)
 {
     struct rt_neigh *new = rt_alloc(rt, sizeof *new);
-    uint32_t hash = rt_hash_ip(iface, 0, ip);
+    uint32_t hash = rt_hash_at(rt, iface, ip);
 
     rt_stmt_init(&new->stmt, source, RT_NEIGH);
-    rt->n_bytes += sizeof *new->stat;
-    new->stat = old ? xf_stat_ref(old->stat) : xf_stat_create();
+    new->stat = rt_stat_create(rt, old ? old->stat : NULL);
     new->iface = iface;
     new->ip = *ip;
     new->mac = mac;

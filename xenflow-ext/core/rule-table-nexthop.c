@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hash.h"
 #include "packets.h"
 
 static void nh_reclaim(struct xf_rt *, struct rt_nh *);
@@ -36,14 +35,15 @@ rt_link_get(struct xf_rt *rt, uint32_t ifindex)
 {
     struct rt_link *link;
 
-    HMAP_FOR_EACH_WITH_HASH (link, node, hash_int(ifindex, 0), &rt->links) {
+    HMAP_FOR_EACH_WITH_HASH (link, node, rt_hash(rt, ifindex, NULL),
+                             &rt->links) {
         if (link->ifindex == ifindex) {
             link->n_refs++;
             return link;
         }
     }
     link = rt_link_create(rt, ifindex);
-    hmap_insert(&rt->links, &link->node, hash_int(ifindex, 0));
+    hmap_insert(&rt->links, &link->node, rt_hash(rt, ifindex, NULL));
     return link;
 }
 
@@ -89,12 +89,6 @@ rt_link_publish(struct xf_rt *rt, struct rt_link *link, struct rt_pub *pub)
 
 /* ---- Gateways. ---- */
 
-static uint32_t
-gw_hash(uint32_t ifindex, const struct in6_addr *ip)
-{
-    return hash_bytes(ip, sizeof *ip, ifindex);
-}
-
 /* Returns the gateway 'ip' that used next hops name on 'ifindex', or NULL.
  * Any thread. */
 struct rt_gw *
@@ -103,7 +97,7 @@ rt_gw_find(const struct xf_rt *rt, uint32_t ifindex,
 {
     struct rt_gw *gw;
 
-    CMAP_FOR_EACH_WITH_HASH (gw, node, gw_hash(ifindex, ip), &rt->gws) {
+    CMAP_FOR_EACH_WITH_HASH (gw, node, rt_hash(rt, ifindex, ip), &rt->gws) {
         if (gw->ifindex == ifindex && IN6_ARE_ADDR_EQUAL(&gw->ip, ip)) {
             return gw;
         }
@@ -143,7 +137,7 @@ gw_ref(struct xf_rt *rt, const struct rt_hop *hop)
         gw->link = hop->link;   /* The hop keeps it. */
         ovs_list_push_back(&gw->link->gws, &gw->link_node);
         ovs_list_init(&gw->want_node);
-        cmap_insert(&rt->gws, &gw->node, gw_hash(gw->ifindex, &gw->ip));
+        cmap_insert(&rt->gws, &gw->node, rt_hash(rt, gw->ifindex, &gw->ip));
         rt_gw_update(rt, gw);
     }
     gw->n_refs++;
@@ -158,7 +152,7 @@ gw_unref(struct xf_rt *rt, const struct rt_hop *hop)
     if (!--gw->n_refs) {
         ovs_list_remove(&gw->link_node);
         ovs_list_remove(&gw->want_node);
-        cmap_remove(&rt->gws, &gw->node, gw_hash(gw->ifindex, &gw->ip));
+        cmap_remove(&rt->gws, &gw->node, rt_hash(rt, gw->ifindex, &gw->ip));
         rt_retire(rt, free, gw, sizeof *gw);
     }
 }
@@ -182,6 +176,7 @@ nhset_create(struct xf_rt *rt, enum rt_nhset_kind kind, size_t n)
 
     set->kind = kind;
     set->n = n;
+    rt->n_hops += n;
     return set;
 }
 
@@ -212,6 +207,7 @@ nhset_retire(struct xf_rt *rt, struct rt_nhset *set)
             nh_reclaim(rt, nh);
         }
     }
+    rt->n_hops -= set->n;
     rt_retire(rt, free, set, rt_nhset_size(set));
 }
 
@@ -311,15 +307,15 @@ rt_nh_unref_route(struct xf_rt *rt, struct rt_nh *nh)
 }
 
 static uint32_t
-inline_hash(const struct xf_nexthop *nexthops, size_t n)
+inline_hash(const struct xf_rt *rt, const struct xf_nexthop *nexthops,
+            size_t n)
 {
-    uint32_t hash = n;
+    uint64_t hash = n;
 
     for (size_t i = 0; i < n; i++) {
-        hash = hash_bytes(&nexthops[i].gateway, sizeof nexthops[i].gateway,
-                          hash);
-        hash = hash_2words(hash, hash_2words(nexthops[i].ifindex,
-                                             nexthops[i].weight));
+        hash = rt_mix(hash, (uint64_t) nexthops[i].ifindex << 32
+                            | nexthops[i].weight);
+        hash = rt_hash(rt, hash, &nexthops[i].gateway);
     }
     return hash;
 }
@@ -345,23 +341,54 @@ inline_equals(const struct rt_nh *nh, const struct xf_nexthop *nexthops,
     return true;
 }
 
+/* Returns the inline next hop of this content, or NULL. */
+struct rt_nh *
+rt_nh_inline_find(const struct xf_rt *rt, const struct xf_nexthop *nexthops,
+                  size_t n)
+{
+    struct rt_nh *nh;
+
+    HMAP_FOR_EACH_WITH_HASH (nh, node, inline_hash(rt, nexthops, n),
+                             &rt->inlines) {
+        if (inline_equals(nh, nexthops, n)) {
+            return nh;
+        }
+    }
+    return NULL;
+}
+
 /* Returns the inline next hop of this content, for a route that takes a
  * reference at once. */
 struct rt_nh *
 rt_nh_inline(struct xf_rt *rt, const struct xf_nexthop *nexthops, size_t n)
 {
-    uint32_t hash = inline_hash(nexthops, n);
-    struct rt_nh *nh;
+    struct rt_nh *nh = rt_nh_inline_find(rt, nexthops, n);
 
-    HMAP_FOR_EACH_WITH_HASH (nh, node, hash, &rt->inlines) {
-        if (inline_equals(nh, nexthops, n)) {
-            return nh;
-        }
+    if (!nh) {
+        nh = rt_alloc(rt, sizeof *nh);
+        ovsrcu_init(&nh->set, nhset_from_hops(rt, nexthops, n));
+        hmap_insert(&rt->inlines, &nh->node, inline_hash(rt, nexthops, n));
     }
-    nh = rt_alloc(rt, sizeof *nh);
-    ovsrcu_init(&nh->set, nhset_from_hops(rt, nexthops, n));
-    hmap_insert(&rt->inlines, &nh->node, hash);
     return nh;
+}
+
+/* Checks that 'n' more next hops (or members of groups) may be held.  One per
+ * route and a few large sets beside them are far more than routers have, since
+ * equal sets are held once; but distinct sets of XF_NH_MAX in each of millions
+ * of routes would exhaust the memory. */
+int
+rt_check_room_for_hops(const struct xf_rt *rt, const struct rt_source *source,
+                       size_t n, char **errorp)
+{
+    size_t max = (size_t) rt->limits.max_routes + RT_EXTRA_HOPS;
+
+    if (rt->n_hops + n > max) {
+        return rt_error(errorp, ENOSPC, "%"PRIuSIZE" next hops of \"%s\" are "
+                        "beyond the maximum of %"PRIuSIZE" different ones; "
+                        "raise max_routes or use fewer", n, source->name,
+                        max);
+    }
+    return 0;
 }
 
 /* Returns the inline next hop "on the link of interface 'self'", for a route
@@ -378,7 +405,7 @@ rt_nh_onlink(struct xf_rt *rt, struct rt_link *self)
     ovsrcu_init(&nh->set, set);
 
     /* No stated next hop has ifindex 0, so it is never found by content. */
-    hmap_insert(&rt->inlines, &nh->node, hash_pointer(self, 0));
+    hmap_insert(&rt->inlines, &nh->node, rt_hash(rt, (uintptr_t) self, NULL));
     return nh;
 }
 
@@ -387,9 +414,9 @@ rt_nh_onlink(struct xf_rt *rt, struct rt_link *self)
 /* Ids are each source's own: two speakers of one router number their next hops
  * independently, and none can change another's. */
 static uint32_t
-nh_hash(const struct rt_source *source, uint32_t id)
+nh_hash(const struct xf_rt *rt, const struct rt_source *source, uint32_t id)
 {
-    return hash_2words(source->id, id);
+    return rt_hash(rt, (uint64_t) source->id << 32 | id, NULL);
 }
 
 /* Returns the next hop 'id' of 'source', stated or only named, or NULL. */
@@ -399,7 +426,7 @@ rt_nh_find(const struct xf_rt *rt, const struct rt_source *source,
 {
     struct rt_nh *nh;
 
-    HMAP_FOR_EACH_WITH_HASH (nh, node, nh_hash(source, id), &rt->nhs) {
+    HMAP_FOR_EACH_WITH_HASH (nh, node, nh_hash(rt, source, id), &rt->nhs) {
         if (nh->id == id && nh->stmt.source == source) {
             return nh;
         }
@@ -419,7 +446,7 @@ rt_nh_get(struct xf_rt *rt, struct rt_source *source, uint32_t id)
         nh->id = id;
         nh->stmt.source = source;
         ovsrcu_init(&nh->set, NULL);
-        hmap_insert(&rt->nhs, &nh->node, nh_hash(source, id));
+        hmap_insert(&rt->nhs, &nh->node, nh_hash(rt, source, id));
     }
     return nh;
 }
@@ -504,8 +531,11 @@ xf_rt_nexthop_set(struct xf_rt *rt, uint32_t source_id, uint32_t id,
                         "a group and can't have %"PRIuSIZE" next hops; take "
                         "it out of the group first", id, n);
     }
-    nh_state(rt, source, id, nhset_from_hops(rt, nexthops, n));
-    return 0;
+    error = rt_check_room_for_hops(rt, source, n, errorp);
+    if (!error) {
+        nh_state(rt, source, id, nhset_from_hops(rt, nexthops, n));
+    }
+    return error;
 }
 
 /* Checks one member of the group 'id'. */
@@ -582,6 +612,9 @@ xf_rt_nexthop_set_group(struct xf_rt *rt, uint32_t source_id, uint32_t id,
 
     if (!error) {
         error = group_check(rt, source, id, members, n, errorp);
+    }
+    if (!error) {
+        error = rt_check_room_for_hops(rt, source, n, errorp);
     }
     if (error) {
         return error;

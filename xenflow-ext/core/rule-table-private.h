@@ -34,6 +34,8 @@
  * The counters are created with the route: a reader then never allocates and
  * 'n_bytes' is exact; the price is 48 bytes of heap per route. */
 
+#include <string.h>
+
 #include "cmap.h"
 #include "core/prefix-trie.h"
 #include "core/rule-table.h"
@@ -47,6 +49,7 @@
 #define RT_MAX_PER_PREFIX 256   /* Routes of one prefix, all sources. */
 #define RT_MAX_SOURCES 1024
 #define RT_MAX_WEIGHT 256
+#define RT_EXTRA_HOPS (16 * XF_NH_MAX) /* See rt_check_room_for_hops(). */
 
 struct rt_source {
     struct hmap_node id_node;   /* In struct xf_rt 'sources'. */
@@ -185,6 +188,7 @@ struct rt_addr {
 
 struct xf_rt {
     struct xf_rt_limits limits;
+    uint64_t secret;            /* Of rt_hash(). */
     xf_retire_fn *retire;
     void *retire_aux;
 
@@ -204,14 +208,56 @@ struct xf_rt {
     size_t n_routes;            /* Stated ones. */
     size_t n_nexthops;          /* Stated ones. */
     size_t n_prefixes;
+    size_t n_hops;              /* In all 'struct rt_nhset'. */
     size_t n_bytes;             /* Without tries, maps. */
 };
+
+static inline uint64_t
+rt_mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 32;
+}
+
+/* Hash of a number and, if nonnull, an address.  Guests choose both, and one
+ * thread serves all routers: so that nobody can make chains long, the hash
+ * isn't linear (as hash_bytes() is with CRC instructions) and depends on the
+ * table's address, which guests can't know. */
+static inline uint32_t
+rt_hash(const struct xf_rt *rt, uint64_t number, const struct in6_addr *ip)
+{
+    uint64_t hash = rt_mix(rt->secret, number);
+
+    if (ip) {
+        uint64_t half[2];
+
+        memcpy(half, ip, sizeof half);
+        hash = rt_mix(rt_mix(hash, half[0]), half[1]);
+    }
+    return rt_mix(hash, rt->secret);
+}
+
+static inline uint32_t
+rt_hash_at(const struct xf_rt *rt, const struct rt_iface *iface,
+           const struct in6_addr *ip)
+{
+    return rt_hash(rt, (uintptr_t) iface, ip);
+}
+
+/* What 'size' bytes take on the heap of glibc. */
+static inline size_t
+rt_heap_size(size_t size)
+{
+    return MAX(32, ROUND_UP(size + sizeof(size_t), 16));
+}
 
 /* rule-table.c */
 struct xf_trie *rt_trie(const struct xf_rt *, bool is_v4);
 int rt_error(char **errorp, int error, const char *format, ...)
     OVS_PRINTF_FORMAT(3, 4);
 void *rt_alloc(struct xf_rt *, size_t size);
+struct xf_stat *rt_stat_create(struct xf_rt *, const struct xf_stat *old);
+void rt_stat_forget(struct xf_rt *);
 void rt_retire(struct xf_rt *, void (*destroy)(void *), void *obj,
                size_t size);
 struct rt_source *rt_source_find(const struct xf_rt *, uint32_t id);
@@ -252,6 +298,10 @@ struct rt_gw *rt_gw_find(const struct xf_rt *, uint32_t ifindex,
                          const struct in6_addr *);
 void rt_gw_update(struct xf_rt *, struct rt_gw *);
 char *rt_nexthop_check(const struct xf_nexthop *, size_t n);
+int rt_check_room_for_hops(const struct xf_rt *, const struct rt_source *,
+                           size_t n, char **errorp);
+struct rt_nh *rt_nh_inline_find(const struct xf_rt *,
+                                const struct xf_nexthop *, size_t n);
 struct rt_nh *rt_nh_inline(struct xf_rt *, const struct xf_nexthop *,
                            size_t n);
 struct rt_nh *rt_nh_onlink(struct xf_rt *, struct rt_link *);
@@ -280,7 +330,6 @@ const struct rt_pub *rt_pub_by_segment(const struct xf_rt *, uint16_t vlan,
                                        struct eth_addr);
 
 /* rule-table-neigh.c */
-uint32_t rt_hash_ip(const void *, uint32_t, const struct in6_addr *);
 struct rt_neigh *rt_neigh_find(const struct xf_rt *, const struct rt_iface *,
                                const struct in6_addr *);
 void rt_neigh_remove(struct xf_rt *, struct rt_neigh *);

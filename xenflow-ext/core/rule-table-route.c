@@ -127,7 +127,6 @@ route_create(struct xf_rt *rt, struct rt_source *source, enum rt_kind kind,
     if (nh) {
         rt_nh_ref_route(rt, nh);
     }
-    rt->n_bytes += sizeof *route->stat;
     rt->n_routes += kind == RT_ROUTE;
     return route;
 }
@@ -150,7 +149,8 @@ route_retire(struct xf_rt *rt, struct rt_route *route)
     if (route->nh) {
         rt_nh_unref_route(rt, route->nh);
     }
-    rt_retire(rt, route_free, route, sizeof *route + sizeof *route->stat);
+    rt_stat_forget(rt);
+    rt_retire(rt, route_free, route, sizeof *route);
 }
 
 /* Takes 'route' out of its prefix. */
@@ -211,6 +211,26 @@ route_check_room(const struct xf_rt *rt, const struct rt_source *source,
                             RT_MAX_PER_PREFIX));
     free(prefix);
     return error;
+}
+
+/* Checks that there is room for what 'spec' names as its next hop. */
+static int
+route_check_room_for_nh(const struct xf_rt *rt,
+                        const struct rt_source *source,
+                        const struct xf_route_spec *spec, char **errorp)
+{
+    if (spec->type != XF_ROUTE_UNICAST) {
+        return 0;
+    }
+    if (spec->nhid) {
+        return rt_nh_check_room(rt, source, spec->nhid, errorp);
+    }
+    if (rt->n_hops < rt->limits.max_routes
+        || rt_nh_inline_find(rt, spec->nexthops, spec->n_nexthops)) {
+        return 0;               /* The common case, without a second search,
+                                 * and the set that is held already. */
+    }
+    return rt_check_room_for_hops(rt, source, spec->n_nexthops, errorp);
 }
 
 /* Returns NULL if the next hops of a unicast route make sense, else what is
@@ -329,9 +349,8 @@ route_set(struct xf_rt *rt, struct rt_source *source,
     }
     gone = chain_extract(&head, source, old, replace_prefix);
     if (!new->stat) {
-        new->stat = (old ? xf_stat_ref(old->stat)
-                     : gone ? xf_stat_ref(gone->stat)
-                     : xf_stat_create());
+        new->stat = rt_stat_create(rt, old ? old->stat
+                                       : gone ? gone->stat : NULL);
     }
     chain_insert(&head, new);
     node_publish(rt, node, new->is_v4, head);
@@ -373,8 +392,8 @@ xf_rt_route_add(struct xf_rt *rt, uint32_t source_id,
     if (!old && !(replace_prefix && route_find(node, source, 0, true))) {
         error = route_check_room(rt, source, node, &spec->prefix, errorp);
     }
-    if (!error && spec->nhid && spec->type == XF_ROUTE_UNICAST) {
-        error = rt_nh_check_room(rt, source, spec->nhid, errorp);
+    if (!error) {
+        error = route_check_room_for_nh(rt, source, spec, errorp);
     }
     if (error) {
         xf_trie_prune(trie, node);
@@ -440,7 +459,7 @@ rt_route_derive(struct xf_rt *rt, struct rt_source *source,
     struct rt_route *head;
 
     route->protocol = RT_PROTO_KERNEL;
-    route->stat = xf_stat_create();
+    route->stat = rt_stat_create(rt, NULL);
     route->is_v4 = xf_addr_is_v4(&prefix->addr);
     route->node = xf_trie_insert(rt_trie(rt, route->is_v4),
                                  xf_key_from_addr(&prefix->addr),

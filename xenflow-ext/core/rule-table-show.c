@@ -270,8 +270,10 @@ xf_rt_get_usage(const struct xf_rt *rt, struct xf_rt_usage *usage)
     usage->n_addresses = cmap_count(&rt->addrs);
     usage->n_trie_nodes = rt->v4.n_nodes + rt->v6.n_nodes;
     usage->n_bytes = (rt->n_bytes
-                      + rt->v4.n_nodes * xf_trie_node_size(&rt->v4)
-                      + rt->v6.n_nodes * xf_trie_node_size(&rt->v6)
+                      + rt->v4.n_nodes
+                        * rt_heap_size(xf_trie_node_size(&rt->v4))
+                      + rt->v6.n_nodes
+                        * rt_heap_size(xf_trie_node_size(&rt->v6))
                       + hmap_size(&rt->sources) + hmap_size(&rt->ifaces)
                       + hmap_size(&rt->links) + hmap_size(&rt->nhs)
                       + hmap_size(&rt->inlines) + cmap_size(&rt->vlans)
@@ -393,6 +395,7 @@ check_nexthops(const struct xf_rt *rt, const struct census *census)
     }
     ovs_assert(sums.n_routes == census->n_with_nh);
     ovs_assert(sums.n_groups == sums.n_members);
+    ovs_assert(rt->n_hops == sums.n_hops + sums.n_members);
     ovs_assert(sums.n_used_groups == sums.n_used_members);
 
     CMAP_FOR_EACH (gw, node, &rt->gws) {

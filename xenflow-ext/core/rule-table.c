@@ -26,6 +26,9 @@
 
 #include "hash.h"
 
+/* Any odd number without pattern. */
+#define RT_HASH_BASIS UINT64_C(0xd6e8feb86659fd93)
+
 static void stmt_withdraw(struct xf_rt *, struct rt_stmt *);
 
 /* ---- Life cycle. ---- */
@@ -76,7 +79,8 @@ xf_rt_create(const struct xf_rt_limits *limits, xf_retire_fn *retire,
     rt->limits = *limits;
     rt->retire = retire;
     rt->retire_aux = retire_aux;
-    rt->n_bytes = sizeof *rt;
+    rt->n_bytes = rt_heap_size(sizeof *rt);
+    rt->secret = rt_mix(RT_HASH_BASIS, (uintptr_t) rt);
     xf_trie_init(&rt->v4, 32, retire, retire_aux);
     xf_trie_init(&rt->v6, 128, retire, retire_aux);
     cmap_init(&rt->vlans);
@@ -125,7 +129,7 @@ source_remove(struct xf_rt *rt, struct rt_source *source)
     hmap_remove(&rt->sources, &source->id_node);
     free(source->name);
     free(source);
-    rt->n_bytes -= sizeof *source;
+    rt->n_bytes -= rt_heap_size(sizeof *source);
 }
 
 /* Removes everything from 'rt' and retires 'rt' itself; readers may go on
@@ -149,7 +153,7 @@ xf_rt_destroy(struct xf_rt *rt)
                && hmap_is_empty(&rt->inlines) && cmap_is_empty(&rt->gws));
     xf_trie_uninit(&rt->v4);
     xf_trie_uninit(&rt->v6);
-    ovs_assert(rt->n_bytes == sizeof *rt);
+    ovs_assert(!rt->n_hops && rt->n_bytes == rt_heap_size(sizeof *rt));
     rt_retire(rt, rt_free, rt, sizeof *rt);
 }
 
@@ -375,15 +379,31 @@ rt_error(char **errorp, int error, const char *format, ...)
 void *
 rt_alloc(struct xf_rt *rt, size_t size)
 {
-    rt->n_bytes += size;
+    rt->n_bytes += rt_heap_size(size);
     return xzalloc(size);
+}
+
+/* Returns the counters 'old', or new ones if that is NULL, for one more object
+ * to keep. */
+struct xf_stat *
+rt_stat_create(struct xf_rt *rt, const struct xf_stat *old)
+{
+    rt->n_bytes += rt_heap_size(sizeof *old);
+    return old ? xf_stat_ref(old) : xf_stat_create();
+}
+
+/* An object with counters is being retired; they go with it. */
+void
+rt_stat_forget(struct xf_rt *rt)
+{
+    rt->n_bytes -= rt_heap_size(sizeof(struct xf_stat));
 }
 
 /* Hands 'obj' of 'size' bytes to 'destroy' after the readers. */
 void
 rt_retire(struct xf_rt *rt, void (*destroy)(void *), void *obj, size_t size)
 {
-    rt->n_bytes -= size;
+    rt->n_bytes -= rt_heap_size(size);
     rt->retire(destroy, obj, rt->retire_aux);
 }
 

@@ -179,14 +179,17 @@ int xf_rt_route_add(struct xf_rt *, uint32_t source,
                     const struct xf_route_spec *, bool replace_prefix,
                     char **errorp);
 /* Withdraws the route of (source, prefix, metric); 'metric' UINT32_MAX means
- * any.  ENOENT if there is none. */
+ * any: of several, the one with the lowest metric, as in the kernel.  ENOENT
+ * if there is none. */
 int xf_rt_route_del(struct xf_rt *, uint32_t source,
                     const struct xf_prefix *, uint32_t metric,
                     char **errorp);
 
 /* Next-hop objects ('id' != 0), as of RTM_NEWNEXTHOP: single, or group of
  * others with weights.  Replacing one changes every route that uses it in
- * O(1). */
+ * O(1).  Ids are each source's own.  Members of a group are single next hops
+ * (or blackholes), stated before or after it; one that nobody states is left
+ * out. */
 struct xf_nexthop_ref {
     uint32_t id;
     uint16_t weight;            /* 1..256. */
@@ -214,8 +217,9 @@ int xf_rt_iface_del(struct xf_rt *, const char *name, char **errorp);
 /* Addresses: one with a prefix (10.0.1.1/24) makes the address local, its
  * IPv4 broadcast address (prefix <= 30) or IPv6 subnet-router anycast address
  * (prefix <= 126) local too, and the prefix connected through that interface
- * (as a route of preference XF_PREF_LOCAL that is unusable while the interface
- * is down).  They refer to the interface by name. */
+ * (as a route of preference XF_PREF_LOCAL; while the interface is down every
+ * other route of that prefix is better, and without one packets are punted as
+ * "link-down").  They refer to the interface by name and go with it. */
 int xf_rt_addr_add(struct xf_rt *, uint32_t source, const char *iface,
                    const struct in6_addr *, uint8_t prefix_len,
                    char **errorp);
@@ -342,7 +346,8 @@ size_t xf_rt_wanted_neighbors(const struct xf_rt *,
                               struct xf_neigh_want *out, size_t max);
 
 struct xf_rt_usage {
-    size_t n_routes, n_prefixes, n_nexthops, n_neighbors, n_ifaces, n_addresses;
+    size_t n_routes;            /* Stated, without those of addresses. */
+    size_t n_prefixes, n_nexthops, n_neighbors, n_ifaces, n_addresses;
     size_t n_trie_nodes;
     size_t n_bytes;             /* Heap bytes held, retired ones not counted. */
 };
