@@ -51,7 +51,9 @@ struct xf_router;
 /* ---- Main thread. ---- */
 
 /* Creates the engine and starts its thread.  Registers the xenflow/ commands.
- * 'sw' must outlive the engine. */
+ * 'sw' must outlive the engine.  Destroy it before the unixctl server: pending
+ * commands are answered then.  Readers may hold it until a grace period after
+ * that. */
 void xf_engine_destroy(struct xf_engine *);
 struct xf_engine *xf_engine_create(const struct xf_switch *sw);
 void xf_engine_run(struct xf_engine *);

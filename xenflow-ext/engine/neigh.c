@@ -118,7 +118,10 @@ xf_engine_neigh_news(struct xf_engine *engine, uint32_t router_id,
     news->mac = mac;
     news->own = own;
     mpsc_queue_insert(&engine->news, &news->node);
-    xf_engine_wake(engine);
+    if (!n) {
+        /* Otherwise it is awake: see xf_neigh_wait(). */
+        xf_engine_wake(engine);
+    }
 }
 
 /* ---- News: engine's thread. ---- */
