@@ -39,6 +39,7 @@
 #define MAX_LAST_ROUNDS 1000     /* Of reading what came before the end. */
 #define WAIT_MS 20
 #define NAP_NS 500000
+#define CLOCK_READ_NS 10000     /* Reading three clocks takes less. */
 #define LATENCY_BUCKETS 40      /* Octaves of ns... */
 #define LATENCY_STEPS 16        /* ...in that many parts each. */
 
@@ -227,10 +228,22 @@ print_tally(const struct settings *s, const struct tally *t)
     printf("]}\n");
 }
 
-/* Kernel's receive time and drop counter of a message. */
+/* Buffers of one recvmmsg(). */
+struct intake {
+    struct mmsghdr messages[BATCH];
+    struct iovec iov[BATCH];
+    struct sockaddr_ll from[BATCH];
+    char bodies[BATCH][256];    /* Headers and probe; the rest is cut off. */
+    char controls[BATCH][128];
+    int64_t offset_ns;          /* CLOCK_MONOTONIC minus CLOCK_REALTIME. */
+};
+
+/* Kernel's receive time and drop counter of message 'i'.  The kernel stamps
+ * with CLOCK_REALTIME, which may be set meanwhile. */
 static int64_t
-message_time(struct msghdr *m, uint32_t *drops)
+message_time(struct intake *in, int i, uint32_t *drops)
 {
+    struct msghdr *m = &in->messages[i].msg_hdr;
     int64_t ns = 0;
 
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
@@ -244,22 +257,29 @@ message_time(struct msghdr *m, uint32_t *drops)
             memcpy(drops, CMSG_DATA(c), sizeof *drops);
         }
     }
-    return ns ? ns : now_ns(CLOCK_REALTIME);
+    return ns ? ns + in->offset_ns : now_ns(CLOCK_MONOTONIC);
 }
 
-/* Buffers of one recvmmsg(). */
-struct intake {
-    struct mmsghdr messages[BATCH];
-    struct iovec iov[BATCH];
-    struct sockaddr_ll from[BATCH];
-    char bodies[BATCH][256];    /* Headers and probe; the rest is cut off. */
-    char controls[BATCH][128];
-};
+/* CLOCK_MONOTONIC minus CLOCK_REALTIME, both read without being interrupted
+ * in between. */
+static int64_t
+clock_offset(void)
+{
+    int64_t before, real, after;
+
+    do {
+        before = now_ns(CLOCK_MONOTONIC);
+        real = now_ns(CLOCK_REALTIME);
+        after = now_ns(CLOCK_MONOTONIC);
+    } while (after - before > CLOCK_READ_NS);
+    return before - real;
+}
 
 static int
 take_in(int fd, struct intake *in)
 {
     memset(in->messages, 0, sizeof in->messages);
+    in->offset_ns = clock_offset();
     for (int i = 0; i < BATCH; i++) {
         struct msghdr *m = &in->messages[i].msg_hdr;
 
@@ -327,7 +347,7 @@ count_batch(struct tally *t, struct intake *in, int n, uint32_t *drops)
 {
     for (int i = 0; i < n; i++) {
         struct probe probe;
-        int64_t rx_ns = message_time(&in->messages[i].msg_hdr, drops);
+        int64_t rx_ns = message_time(in, i, drops);
 
         memcpy(&probe, in->bodies[i], sizeof probe);
         if (in->messages[i].msg_len < sizeof probe
@@ -477,7 +497,7 @@ watch_batch(const struct settings *s, struct watched *w, struct intake *in)
                     (uint64_t) be64toh(probe.number), to,
                     p[0], p[1], p[2], p[3], p[4], p[5],
                     (uint64_t) be64toh(probe.sent_ns),
-                    message_time(&in->messages[i].msg_hdr, &unused));
+                    message_time(in, i, &unused));
         }
     }
     return n < 0 ? 0 : n;

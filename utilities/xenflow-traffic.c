@@ -105,7 +105,7 @@ send_batch(const struct settings *s, int fd, uint64_t first, int n)
         *probe = (struct probe) {
             .magic = htonl(MAGIC), .stream = htonl(s->stream),
             .number = htobe64(first + i),
-            .sent_ns = htobe64(now_ns(CLOCK_REALTIME)),
+            .sent_ns = htobe64(now_ns(CLOCK_MONOTONIC)),
         };
         to[i] = (struct sockaddr_in6) {
             .sin6_family = AF_INET6, .sin6_port = htons(s->port),
@@ -266,7 +266,7 @@ usage(void)
 "  --to-file=FILE   send: more destinations, one per line; - is stdin\n"
 "  --idle=MS        receive: end so long after the last packet\n"
 "  --list=FILE      watch: a line per packet: interface, in/out, stream,\n"
-"                   number, destination, MAC, time sent, time seen (ns)\n"
+"                   number, destination, MAC, times sent and seen (ns)\n"
 "\n"
 "receive and watch print \"ready\", then at the end (also by SIGTERM) their\n"
 "result; results are one line of JSON.\n", MIN_PACKET, MAX_PACKET,

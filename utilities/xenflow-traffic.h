@@ -69,7 +69,7 @@ struct probe {
     uint32_t magic;
     uint32_t stream;
     uint64_t number;
-    uint64_t sent_ns;           /* CLOCK_REALTIME. */
+    uint64_t sent_ns;           /* CLOCK_MONOTONIC. */
 } __attribute__((packed));
 
 struct settings {

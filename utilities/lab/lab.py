@@ -184,7 +184,7 @@ class Lab:
             self._ip(at, ["link set %s up" % name])
 
     def _make_links(self):
-        for node in self.topology.of_kind("frr", "edge"):
+        for node in self.topology.of_kind("frr", "bare", "edge"):
             if self.is_xenflow(node):
                 self._make_cable(node.name, "mgmt", MANAGEMENT_IFINDEX,
                                  node.management_mac(2), node.switch,
@@ -201,7 +201,7 @@ class Lab:
         for segment in self.topology.segments.values():
             if not segment.switch:
                 self._make_wire(*segment.ifaces)
-        for node in self.topology.of_kind("frr", "edge"):
+        for node in self.topology.of_kind("frr", "bare", "edge"):
             lines = ["address add %s dev %s%s" % (
                 a, i.name, " nodad" if a.version == 6 else "")
                      for i in node.ifaces for a in i.addresses]
@@ -240,7 +240,7 @@ class Lab:
                 for i in s.ifaces
                 if s.vlan and (i.node.switch or s.switch) == name])
         self._make_trunks()
-        for node in self.topology.of_kind("vm", "frr"):
+        for node in self.topology.of_kind("vm", "frr", "bare"):
             if self.is_xenflow(node):
                 self.switches[node.switch].add_router(node)
 

@@ -32,6 +32,8 @@ IFACE_RE = re.compile(r"eth[0-9]{1,2}$")
 MAX_NODES = 99
 MAX_IFACES = 20
 FIRST_IFINDEX = 3               # After lo and the management interface.
+# A virtual machine with FRR, a namespace with FRR, one without any daemon.
+ROUTER_KINDS = ("vm", "frr", "bare")
 KEYS = {
     "lab": {"name"},
     "switch": set(),
@@ -79,7 +81,7 @@ class Node:
 
     def __init__(self, name, kind, number):
         self.name = name
-        self.kind = kind                # switch, vm, frr or edge.
+        self.kind = kind                # switch, vm, frr, bare or edge.
         self.number = number
         self.ifaces = []
         self.switch = None              # Of a router: name of its host.
@@ -190,8 +192,8 @@ def _add_ifaces(topology, node, section, body):
 
 def _add_router(topology, node, section, body):
     node.kind = body.get("kind", "frr")
-    if node.kind not in ("vm", "frr"):
-        raise TopologyError("[%s]: 'kind = %s' must be vm or frr"
+    if node.kind not in ROUTER_KINDS:
+        raise TopologyError("[%s]: 'kind = %s' must be vm, frr or bare"
                             % (section, node.kind))
     _add_ifaces(topology, node, section, body)
     node.config = body.get("config", "")
