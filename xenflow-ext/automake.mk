@@ -65,6 +65,7 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/show.c \
 	xenflow-ext/engine/speaker-apply.c \
 	xenflow-ext/engine/speaker-conn.c \
+	xenflow-ext/engine/speaker-nexthop.c \
 	xenflow-ext/engine/speaker-private.h \
 	xenflow-ext/engine/speaker.c \
 	xenflow-ext/engine/speaker.h \

@@ -63,6 +63,16 @@ note_result(struct xf_listener *l, int error, char *sentence)
     return error;
 }
 
+/* 'id' of a next hop is one too many: notes that as note_result() does. */
+static int
+too_many_nexthops(struct xf_listener *l, uint32_t id)
+{
+    return note_result(l, ENOSPC, xasprintf(
+        "next hop id %"PRIu32" is beyond the maximum of %"PRIu32" ids in use; "
+        "raise max_nexthops or withdraw next hops", id,
+        xf_rt_limits(l->rt)->max_nexthops));
+}
+
 /* ---- Routes. ---- */
 
 static int
@@ -79,11 +89,19 @@ static int
 route_add(struct xf_listener *l, const struct xf_wire_msg *msg,
           bool replace_prefix)
 {
+    struct xf_route_spec spec = msg->route;
     char *sentence = NULL;
-    int error = xf_rt_route_add(l->rt, l->source, &msg->route, replace_prefix,
-                                &sentence);
+    int error;
 
     l->got_route = true;
+    if (spec.nhid) {
+        spec.nhid = xf_speaker_nhid_get(l, spec.nhid);
+        if (!spec.nhid) {
+            return too_many_nexthops(l, msg->route.nhid);
+        }
+    }
+    error = xf_rt_route_add(l->rt, l->source, &spec, replace_prefix,
+                            &sentence);
     return note_result(l, error, sentence);
 }
 
@@ -144,21 +162,60 @@ hold(struct xf_listener *l, const struct xf_wire_msg *msg)
 /* ---- Next-hop objects. ---- */
 
 static int
+nexthop_del(struct xf_listener *l, uint32_t id)
+{
+    uint32_t table_id = xf_speaker_nhid_forget(l, id);
+    char *sentence = NULL;
+    int error = ENOENT;
+
+    if (table_id) {
+        error = xf_rt_nexthop_del(l->rt, l->source, table_id, &sentence);
+    }
+    return note_result(l, error, sentence);
+}
+
+static int
+nexthop_set_group(struct xf_listener *l, uint32_t table_id,
+                  const struct xf_wire_msg *msg)
+{
+    struct xf_nexthop_ref members[XF_NH_MAX];
+    char *sentence = NULL;
+    int error;
+
+    for (size_t i = 0; i < msg->n_members; i++) {
+        members[i] = msg->members[i];
+        members[i].id = xf_speaker_nhid_get(l, members[i].id);
+        if (!members[i].id) {
+            return too_many_nexthops(l, msg->members[i].id);
+        }
+    }
+    error = xf_rt_nexthop_set_group(l->rt, l->source, table_id, members,
+                                    msg->n_members, &sentence);
+    return note_result(l, error, sentence);
+}
+
+static int
 apply_nexthop(struct xf_listener *l, const struct xf_wire_msg *msg)
 {
-    uint32_t id = msg->nexthop_id;
     char *sentence = NULL;
     int error;
 
     if (msg->type == XF_WIRE_NEXTHOP_DEL) {
-        error = xf_rt_nexthop_del(l->rt, l->source, id, &sentence);
-    } else if (msg->type == XF_WIRE_NEXTHOP_GROUP_ADD) {
-        error = xf_rt_nexthop_set_group(l->rt, l->source, id, msg->members,
-                                        msg->n_members, &sentence);
-    } else if (msg->blackhole) {
-        error = xf_rt_nexthop_set_blackhole(l->rt, l->source, id, &sentence);
+        return nexthop_del(l, msg->nexthop_id);
+    }
+
+    uint32_t table_id = xf_speaker_nhid_get(l, msg->nexthop_id);
+    if (!table_id) {
+        return too_many_nexthops(l, msg->nexthop_id);
+    }
+    if (msg->type == XF_WIRE_NEXTHOP_GROUP_ADD) {
+        return nexthop_set_group(l, table_id, msg);
+    }
+    if (msg->blackhole) {
+        error = xf_rt_nexthop_set_blackhole(l->rt, l->source, table_id,
+                                            &sentence);
     } else {
-        error = xf_rt_nexthop_set(l->rt, l->source, id, msg->nexthops,
+        error = xf_rt_nexthop_set(l->rt, l->source, table_id, msg->nexthops,
                                   msg->n_nexthops, &sentence);
     }
     return note_result(l, error, sentence);

@@ -58,6 +58,7 @@ xf_speaker_conn_create(int fd, char *peer, long long int now_ms)
     conn->rx_capacity = RX_MIN;
     conn->rx = xmalloc(conn->rx_capacity);
     sset_init(&conn->linked);
+    hmap_init(&conn->nhids);
     return conn;
 }
 
@@ -70,6 +71,7 @@ xf_speaker_conn_destroy(struct xf_speaker_conn *conn)
         free(conn->rx);
         free(conn->acks);
         sset_destroy(&conn->linked);
+        xf_speaker_nhids_destroy(conn);
         free(conn);
     }
 }

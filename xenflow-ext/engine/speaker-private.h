@@ -24,6 +24,7 @@
  * speaker.c        the listener: socket, epochs, timers, state as JSON
  * speaker-conn.c   one connection: bytes in, messages out, acknowledgements
  * speaker-apply.c  one message: what it does to the rule table
+ * speaker-nexthop.c  ids of next-hop objects
  *
  * Cost
  * ----
@@ -33,6 +34,7 @@
  * Threads: the engine's own. */
 
 #include "engine/speaker.h"
+#include "openvswitch/hmap.h"
 #include "openvswitch/vlog.h"
 #include "sset.h"
 
@@ -88,6 +90,7 @@ struct xf_speaker_conn {
     struct xf_speaker_ack end;  /* Of NLMSG_DONE: due after the sweep. */
 
     struct sset linked;         /* Interfaces whose ifindex it stated. */
+    struct hmap nhids;          /* Its next-hop ids, struct xf_speaker_nhid. */
 };
 
 /* A deletion that waits for what follows. */
@@ -138,6 +141,7 @@ struct xf_listener {
     bool sweeping;
     long long int stale_at_ms;  /* No speaker: sweep then; LLONG_MAX: never. */
 
+    uint32_t last_nhid;         /* Last next-hop id used in the table. */
     uint64_t generation;        /* Of the last change; 0: none. */
     uint64_t acked;             /* Highest one acknowledged. */
     struct xf_speaker_stats stats;
@@ -175,5 +179,14 @@ void xf_speaker_answer(struct xf_listener *, const struct xf_speaker_ack *ack,
 void xf_speaker_apply(struct xf_listener *, const struct xf_wire_msg *);
 /* Carries out the held deletion, if there is one. */
 void xf_speaker_apply_held(struct xf_listener *);
+
+/* ---- speaker-nexthop.c ---- */
+
+/* The table's id for what the connected speaker calls 'id'; 0 if there are too
+ * many. */
+uint32_t xf_speaker_nhid_get(struct xf_listener *, uint32_t id);
+/* Likewise, but 0 if there is none; the speaker's 'id' means nothing after. */
+uint32_t xf_speaker_nhid_forget(struct xf_listener *, uint32_t id);
+void xf_speaker_nhids_destroy(struct xf_speaker_conn *);
 
 #endif /* engine/speaker-private.h */

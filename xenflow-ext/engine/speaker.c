@@ -313,20 +313,27 @@ device_run(struct xf_listener *l)
 
 /* ---- Connections. ---- */
 
+/* Ends the connection, if there is one. */
+static void
+drop_conn(struct xf_listener *l)
+{
+    xf_speaker_apply_held(l);
+    xf_speaker_conn_destroy(l->conn);
+    l->conn = NULL;
+    l->stale_at_ms = l->now_ms + l->stale_ms;
+}
+
 /* Ends the connection; 'why' is for the log, "": the peer closed it. */
 static void
 disconnect(struct xf_listener *l, const char *why)
 {
-    xf_speaker_apply_held(l);
     if (why[0]) {
         VLOG_WARN_RL(&rl, "%s: closed the connection of %s: %s", l->name,
                      l->conn->peer, why);
     } else {
         VLOG_INFO_RL(&rl, "%s: %s has disconnected", l->name, l->conn->peer);
     }
-    xf_speaker_conn_destroy(l->conn);
-    l->conn = NULL;
-    l->stale_at_ms = l->now_ms + l->stale_ms;
+    drop_conn(l);
 }
 
 static void
@@ -351,13 +358,10 @@ connected(struct xf_listener *l, int fd, const struct sockaddr_storage *ss)
     COVERAGE_INC(xf_speaker_connect);
     ss_format_address(ss, &peer);
     ds_put_format(&peer, ":%"PRIu16, ss_get_port(ss));
-    if (l->conn) {
-        char *why = xasprintf("%s takes its place", ds_cstr(&peer));
-        disconnect(l, why);
-        free(why);
-    } else {
-        VLOG_INFO_RL(&rl, "%s: %s has connected", l->name, ds_cstr(&peer));
-    }
+    VLOG_INFO_RL(&rl, "%s: %s has connected%s%s", l->name, ds_cstr(&peer),
+                 l->conn ? " and takes the place of " : "",
+                 l->conn ? l->conn->peer : "");
+    drop_conn(l);
     set_socket_options(fd);
     l->conn = xf_speaker_conn_create(fd, ds_steal_cstr(&peer), l->now_ms);
     l->stats.n_connects++;

@@ -34,6 +34,9 @@
  * speaker has said nothing, nothing is swept.)  A second speaker that connects
  * replaces the first.
  *
+ * Ids of next-hop objects belong to a connection: a daemon that starts again
+ * numbers them anew, and its stale routes keep the next hops that they had.
+ *
  * FRR replaces a route by RTM_DELROUTE and RTM_NEWROUTE: a deletion is held
  * until the next message (or HOLD_MS), and becomes a replacement if that is an
  * addition of the same prefix, so that no gap opens.
