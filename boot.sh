@@ -295,6 +295,13 @@ make_tree() {
 
 # ---- configure and make. ----
 
+# Users without a home (of a service, or in a container) have no place where
+# ccache may write.
+if [ -z "${CCACHE_DIR-}" ] && ! mkdir -p "${HOME:-/nonexistent}" 2>/dev/null ||
+   [ ! -w "${HOME:-/nonexistent}" ]; then
+    export CCACHE_DIR=${CCACHE_DIR:-$TOP/build/ccache}
+fi
+
 have_dpdk() {
     [ $WITH_DPDK = yes ] && pkg-config --atleast-version=22.11 libdpdk
 }
