@@ -17,6 +17,9 @@
 
 #include "engine/engine-private.h"
 
+#include <netinet/in.h>
+#include <netinet/ip6.h>
+
 #include <errno.h>
 
 #include "dp-packet.h"
@@ -602,7 +605,8 @@ xf_neigh_run(struct xf_engine *engine, long long int now_ms)
         free(news);
     }
     LIST_FOR_EACH (router, node, &engine->routers) {
-        if (now_ms >= router->next_scan_ms) {
+        /* If the data plane is in the VM, so is the life of neighbours. */
+        if (router->config.separated && now_ms >= router->next_scan_ms) {
             scan_router(router, now_ms);
             router->next_scan_ms = now_ms + SCAN_MS;
         }
@@ -616,7 +620,9 @@ xf_neigh_wait(struct xf_engine *engine)
     struct xf_router *router;
 
     LIST_FOR_EACH (router, node, &engine->routers) {
-        poll_timer_wait_until(router->next_scan_ms);
+        if (router->config.separated) {
+            poll_timer_wait_until(router->next_scan_ms);
+        }
     }
     if (atomic_count_get(&engine->n_news)) {
         poll_immediate_wake();
