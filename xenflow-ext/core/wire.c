@@ -20,7 +20,7 @@
  *
  * What a speaker really sends: FRR 8.4.4 of Debian 12, "zebra -M
  * dplane_fpm_nl", read from our own captures (Documentation/internals/fpm.rst
- * has the whole list; the bytes are in tests/test-xf-wire.c):
+ * has the whole list; the bytes are in tests/wire.at):
  *
  * - One frame per change; a replacement is one frame with two messages,
  *   RTM_DELROUTE (rtm_type 0) and RTM_NEWROUTE of the same prefix.
@@ -28,7 +28,7 @@
  *   RTM_NEWROUTE has NLM_F_CREATE, and NLM_F_REPLACE only for IPv4.
  * - RTA_PRIORITY is always 20, whatever the distance and metric in zebra;
  *   connected routes come too (protocol kernel, RTA_OIF alone), also fe80::/64
- *   once per interface; routes of type local never come.
+ *   for one interface at a time; routes of type local never come.
  * - Tables: rtm_table 254.  Weights: rtnh_hops, or the weight of a group
  *   member.
  * - With next-hop groups: after a connect all RTM_NEWNEXTHOP in no particular

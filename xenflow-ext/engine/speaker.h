@@ -26,13 +26,13 @@
  * Resynchronisation
  * -----------------
  * Each listener is one source of the table.  When its speaker disconnects, the
- * routes stay for 'stale_ms' and are swept then unless a speaker is back.  When
- * a speaker connects, a new epoch begins; what is not stated again is swept
- * when the speaker says NLMSG_DONE, or after it has been silent for
- * 'settle_ms' following its first route.  (zebra reconnects at once but
- * resends its table only with the next route change: as long as a connected
- * speaker has said nothing, nothing is swept.)  A second speaker that connects
- * replaces the first.
+ * routes stay for 'stale_ms' and are swept then unless a speaker is back.
+ * When a speaker connects, a new epoch begins; what is not stated again is
+ * swept when the speaker says NLMSG_DONE, or after it has been silent for
+ * 'settle_ms' following its first route.  As long as a connected speaker has
+ * stated no route, nothing is swept: a daemon may connect before it has
+ * anything to say.  (What zebra does is in Documentation/internals/fpm.rst.)
+ * A second speaker that connects replaces the first.
  *
  * Ids of next-hop objects belong to a connection: a daemon that starts again
  * numbers them anew, and its stale routes keep the next hops that they had.
