@@ -102,7 +102,8 @@ bool xf_listener_is_idle(const struct xf_listener *);
 uint16_t xf_listener_port(const struct xf_listener *);
 
 /* State for speaker-list: peer, since when, bytes, messages by type, refusals
- * by reason, routes, stale routes. */
+ * by reason, routes, what is stale ("stale-routes": statements of every kind
+ * that wait to be swept). */
 struct json *xf_listener_to_json(const struct xf_listener *,
                                  long long int now_ms);
 
