@@ -335,7 +335,7 @@ do_flood(struct client *c, unsigned int n)
             ofs += sent;
             i += ofs == size;
             n_idle = 0;
-        } else if (++n_idle > 200) {
+        } else if (++n_idle > 600) {
             printf("stopped\n");
             return;
         } else {
