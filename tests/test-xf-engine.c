@@ -621,6 +621,7 @@ main(int argc OVS_UNUSED, char *argv[])
                            getenv("PWD") ? getenv("PWD") : ".", getpid());
 
     set_program_name(argv[0]);
+    alarm(60);                  /* Dies if what a script awaits never comes. */
     time_msec();                /* Initializes the clocks. */
     timeval_dummy_register();
     vlog_set_levels(NULL, VLF_CONSOLE, VLL_OFF);
