@@ -211,7 +211,7 @@ port_table_add_bridge(struct port_table *table,
         hmap_insert(&table->ports, &p->node, hash_string(p->name, 0));
     }
     if (!table->dpif_name) {
-        table->dpif_name = xstrdup(dpif_name(ofproto->backer->dpif));
+        table->dpif_name = xstrdup(dpif_base_name(ofproto->backer->dpif));
         table->dpif_type = xstrdup(dpif_type(ofproto->backer->dpif));
     }
 }
