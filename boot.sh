@@ -86,7 +86,7 @@ step() {
         printf '%4d s\n' $((SECONDS - begin))
     else
         printf 'FAILED after %d s\n' $((SECONDS - begin))
-        tail -n 25 "$log" | cut -c1-200 >&2
+        tail -n 25 "$log" | cut -c1-400 >&2
         die "step '$text' failed: all of its output is in ${log#"$TOP"/}"
     fi
 }
