@@ -448,7 +448,7 @@ addr_check(const struct xf_rt *rt, uint32_t source_id, const char *name,
     }
 
     char addr[INET6_ADDRSTRLEN];
-    rt_ip_string(addr, ip);
+    xf_addr_string(addr, ip);
     if (prefix_len < 1 || prefix_len > xf_addr_bits(ip)) {
         return rt_error(errorp, EINVAL, "prefix length %d of address %s on "
                         "\"%s\" is out of range; use 1 to %d", prefix_len,
@@ -488,7 +488,7 @@ xf_rt_addr_add(struct xf_rt *rt, uint32_t source_id, const char *name,
 
         return rt_error(errorp, ENOSPC, "address %s/%d is beyond the maximum "
                         "of %"PRIu32" addresses; raise max_addresses or "
-                        "remove addresses", rt_ip_string(text, ip),
+                        "remove addresses", xf_addr_string(text, ip),
                         prefix_len, rt->limits.max_addresses);
     }
 
@@ -526,7 +526,7 @@ xf_rt_addr_del(struct xf_rt *rt, uint32_t source_id, const char *name,
 
         return rt_error(errorp, ENOENT, "\"%s\" states no address %s/%d on "
                         "\"%s\"; list the router to see its addresses",
-                        source->name, rt_ip_string(text, ip),
+                        source->name, xf_addr_string(text, ip),
                         prefix_len, name);
     }
     rt_addr_remove(rt, addr);

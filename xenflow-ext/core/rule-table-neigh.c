@@ -18,7 +18,6 @@
 
 #include "core/rule-table-private.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,17 +58,6 @@ rt_ip_is_special(const struct in6_addr *ip)
     }
     return (IN6_IS_ADDR_UNSPECIFIED(ip) || IN6_IS_ADDR_LOOPBACK(ip)
             || IN6_IS_ADDR_LINKLOCAL(ip) || IN6_IS_ADDR_MULTICAST(ip));
-}
-
-/* Formats 'ip' into 'buf' and returns that.  (ipv6_string_mapped() of OVS
- * doesn't take 0.0.0.0 for IPv4, but default routes have it.) */
-const char *
-rt_ip_string(char buf[INET6_ADDRSTRLEN], const struct in6_addr *ip)
-{
-    return (xf_addr_is_v4(ip)
-            ? inet_ntop(AF_INET, &ip->s6_addr[XF_V4_OFS / 8], buf,
-                        INET6_ADDRSTRLEN)
-            : inet_ntop(AF_INET6, ip, buf, INET6_ADDRSTRLEN));
 }
 
 /* True if 'ip' is the router's own, as seen from 'iface'.  Any thread. */
@@ -175,7 +163,7 @@ neigh_check(const struct xf_rt *rt, const struct rt_iface *iface,
     const struct xf_iface *pub = &iface->pub->iface;
     char addr[INET6_ADDRSTRLEN];
 
-    rt_ip_string(addr, ip);
+    xf_addr_string(addr, ip);
     if (rt_ip_is_special(ip) && !rt_ip_is_linklocal(ip)) {
         return rt_error(errorp, EINVAL, "%s can't be a neighbor on \"%s\"; "
                         "give a unicast address", addr, pub->name);
@@ -208,7 +196,7 @@ neigh_check_entry(const struct xf_rt *rt, const struct rt_source *source,
     char addr[INET6_ADDRSTRLEN];
     int old_state;
 
-    rt_ip_string(addr, ip);
+    xf_addr_string(addr, ip);
     if (state > XF_NEIGH_PERMANENT) {
         return rt_error(errorp, EINVAL, "state %d of neighbor %s is unknown; "
                         "use reachable, probe or permanent", (int) state,
@@ -315,7 +303,7 @@ xf_rt_neigh_del(struct xf_rt *rt, const char *name,
 
         return rt_error(errorp, ENOENT, "there is no neighbor %s on \"%.*s\"; "
                         "list the neighbors to see what there is",
-                        rt_ip_string(addr, ip), XF_NAME_MAX - 1, name);
+                        xf_addr_string(addr, ip), XF_NAME_MAX - 1, name);
     }
     rt_neigh_remove(rt, neigh);
     return 0;

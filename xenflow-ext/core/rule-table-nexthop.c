@@ -676,7 +676,7 @@ nexthop_check_one(const struct xf_nexthop *nh)
         return NULL;
     }
     if (has_gateway) {
-        rt_ip_string(gateway, &nh->gateway);
+        xf_addr_string(gateway, &nh->gateway);
     }
     if (!is_unicast) {
         return xasprintf("gateway %s is not a unicast address; give the "

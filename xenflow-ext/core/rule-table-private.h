@@ -336,7 +336,6 @@ void rt_neigh_remove(struct xf_rt *, struct rt_neigh *);
 void rt_neigh_purge_own(struct xf_rt *, uint16_t vlan);
 bool rt_ip_is_linklocal(const struct in6_addr *);
 bool rt_ip_is_special(const struct in6_addr *);
-const char *rt_ip_string(char buf[INET6_ADDRSTRLEN], const struct in6_addr *);
 
 /* rule-table-lookup.c */
 const struct rt_route *rt_best_route(const struct xf_rt *,

@@ -499,7 +499,7 @@ rt_prefix_check(const struct xf_prefix *prefix)
     if (prefix->len > n_bits) {
         return xasprintf("prefix length %d of %s is out of range; use 0 to %d",
                          prefix->len,
-                         rt_ip_string(addr, &prefix->addr), n_bits);
+                         xf_addr_string(addr, &prefix->addr), n_bits);
     }
     if (masked.hi != key.hi || masked.lo != key.lo) {
         struct xf_prefix p = { xf_key_to_addr(masked, n_bits == 32),
@@ -507,7 +507,7 @@ rt_prefix_check(const struct xf_prefix *prefix)
         char *right = rt_prefix_to_string(&p);
         char *problem = xasprintf("prefix %s/%d has bits set beyond its "
                                   "length; use %s",
-                                  rt_ip_string(addr, &prefix->addr),
+                                  xf_addr_string(addr, &prefix->addr),
                                   prefix->len, right);
 
         free(right);
@@ -522,7 +522,7 @@ rt_prefix_to_string(const struct xf_prefix *prefix)
 {
     char addr[INET6_ADDRSTRLEN];
 
-    return xasprintf("%s/%d", rt_ip_string(addr, &prefix->addr),
+    return xasprintf("%s/%d", xf_addr_string(addr, &prefix->addr),
                      prefix->len);
 }
 

@@ -18,6 +18,7 @@
 
 #include "xenflow/types.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,15 @@ xf_punt_reason_from_name(const char *name, enum xf_punt_reason *reason)
         }
     }
     return false;
+}
+
+const char *
+xf_addr_string(char buf[INET6_ADDRSTRLEN], const struct in6_addr *addr)
+{
+    return (xf_addr_is_v4(addr)
+            ? inet_ntop(AF_INET, &addr->s6_addr[XF_V4_OFS / 8], buf,
+                        INET6_ADDRSTRLEN)
+            : inet_ntop(AF_INET6, addr, buf, INET6_ADDRSTRLEN));
 }
 
 /* Returns new counters at zero with one reference. */

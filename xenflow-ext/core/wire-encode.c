@@ -494,8 +494,9 @@ xf_wire_decode_ack(const void *frame, size_t size, uint32_t *seq, int *error)
 static void
 format_prefix(const struct in6_addr *addr, uint8_t len, struct ds *s)
 {
-    ipv6_format_mapped(addr, s);
-    ds_put_format(s, "/%"PRIu8, len);
+    char buf[INET6_ADDRSTRLEN];
+
+    ds_put_format(s, "%s/%"PRIu8, xf_addr_string(buf, addr), len);
 }
 
 static void

@@ -17,7 +17,6 @@
 
 #include "engine/engine-private.h"
 
-#include <arpa/inet.h>
 
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
@@ -290,12 +289,7 @@ xf_addr_format(const struct in6_addr *addr, struct ds *out)
 {
     char s[INET6_ADDRSTRLEN];
 
-    if (xf_addr_is_v4(addr)) {
-        inet_ntop(AF_INET, &addr->s6_addr[12], s, sizeof s);
-    } else {
-        inet_ntop(AF_INET6, addr, s, sizeof s);
-    }
-    ds_put_cstr(out, s);
+    ds_put_cstr(out, xf_addr_string(s, addr));
 }
 
 char *

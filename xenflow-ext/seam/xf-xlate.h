@@ -161,10 +161,9 @@ xf_hear_neighbor(struct xlate_ctx *ctx, const struct xf_visit *v)
     if (OVS_UNLIKELY(ctx->xin->trace)) {
         char s[INET6_ADDRSTRLEN];
 
-        ipv6_string_mapped(s, &ip);
         xlate_report(ctx, OFT_DETAIL, "router %s hears on %s that %s is at "
                      ETH_ADDR_FMT, xf_router_name(v->router), v->iface->name,
-                     s, ETH_ADDR_ARGS(mac));
+                     xf_addr_string(s, &ip), ETH_ADDR_ARGS(mac));
     }
     if (ctx->xin->allow_side_effects) {
         xf_add_credit(ctx, xf_credit_neighbor(v->router, v->iface, &ip, mac,
@@ -415,18 +414,19 @@ xf_report_decision(struct xlate_ctx *ctx, const struct xf_visit *v,
         return;
     }
 
+    char addr[INET6_ADDRSTRLEN];
     struct ds s = DS_EMPTY_INITIALIZER;
+
     ds_put_format(&s, "router %s, in %s: ", xf_router_name(v->router),
                   v->iface->name);
     if (r->has_route) {
-        ipv6_format_mapped(&r->prefix.addr, &s);
-        ds_put_format(&s, "/%"PRIu8, r->prefix.len);
-        ds_put_format(&s, " (%"PRIu8" bits decided)", r->n_bits);
+        ds_put_format(&s, "%s/%"PRIu8" (%"PRIu8" bits decided)",
+                      xf_addr_string(addr, &r->prefix.addr), r->prefix.len,
+                      r->n_bits);
     }
     if (r->out) {
-        ds_put_cstr(&s, " via ");
-        ipv6_format_mapped(&r->nexthop, &s);
-        ds_put_format(&s, " dev %s", r->out->name);
+        ds_put_format(&s, " via %s dev %s",
+                      xf_addr_string(addr, &r->nexthop), r->out->name);
     }
     if (r->verdict == XF_FORWARD) {
         ds_put_format(&s, ": forward to "ETH_ADDR_FMT" vlan %"PRIu16

@@ -104,6 +104,11 @@ xf_addr_is_v4(const struct in6_addr *a)
     return IN6_IS_ADDR_V4MAPPED(a);
 }
 
+/* Formats 'addr' into 'buf' and returns that.  (OVS's ipv6_string_mapped()
+ * doesn't take 0.0.0.0 for IPv4, but default routes have it.) */
+const char *xf_addr_string(char buf[INET6_ADDRSTRLEN],
+                           const struct in6_addr *addr);
+
 static inline uint8_t
 xf_addr_bits(const struct in6_addr *a)
 {
