@@ -151,7 +151,8 @@ tree_key() {
             # Without what a build of that checkout leaves in it.
             (cd "$OVS_TREE" && git rev-parse HEAD 2>/dev/null &&
                 git diff HEAD 2>/dev/null) ||
-                (cd "$OVS_TREE" && find . -name .git -prune -o -type f -print0 |
+                (cd "$OVS_TREE" &&
+                    find . -name .git -prune -o -type f -print0 |
                     sort -z | xargs -0 sha256sum)
         else
             upstream sha256
@@ -349,10 +350,9 @@ prepare() {
 
 # Names in automake.mk of files that aren't there stop make with a riddle.
 check_sources() {
-    local path
+    local path ours='(xenflow-ext|xf-tests|xf-utilities)/[a-z0-9/-]+\.[ch]'
     [ $UNPATCHED = no ] || return 0
-    for path in $(grep -oE 'xenflow-ext/[a-z0-9/-]+\.[ch]|xf-[a-z]+/[a-z0-9-]+\.[ch]' \
-                  "$TOP/xenflow-ext/automake.mk"); do
+    for path in $(grep -oE "$ours" "$TOP/xenflow-ext/automake.mk"); do
         [ -e "$TREE/$path" ] ||
             die "xenflow-ext/automake.mk names $path, which isn't there"
     done
@@ -459,7 +459,8 @@ main() {
         prepare) lock; prepare ;;
         build) lock; build ;;
         check | check-upstream | demo)
-            [ $UNPATCHED = no ] || die "--unpatched goes with prepare, build" ;;&
+            [ $UNPATCHED = no ] ||
+                die "--unpatched goes with prepare and build only" ;;&
         check) check "$@" ;;
         check-upstream) run_script tests/run-upstream "$@" ;;
         demo) demo "$@" ;;

@@ -1,5 +1,5 @@
-# bash completion for the xenflow/ commands of ovs-appctl.  Source it, or put it
-# into /etc/bash_completion.d.
+# bash completion for the xenflow/ commands of ovs-appctl.  Source it, or put
+# it into /etc/bash_completion.d.
 #
 # Copyright (c) 2026 The XenFlow Authors.
 #
@@ -58,7 +58,9 @@ _xf_appctl_arguments() {
         PORT) _xf_appctl_names xenflow/port-list "$3" ;;
         *)
             grep -oE '[a-z-]+=' <<<"$usage"
-            grep -oE '\b(via|dev|weight|nexthop|blackhole|unreachable|prohibit|local|metric|proto|all|best)\b' <<<"$usage" | sort -u
+            # Words in small letters that aren't the value of an option.
+            grep -oE '(^|[][ {}|])[a-z]+' <<<"$(sed 's/[a-z-]*=[^] ]*//g' \
+                <<<"$usage")" | grep -oE '[a-z]+'
             ;;
     esac
 }
