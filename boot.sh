@@ -101,6 +101,8 @@ upstream() {
 
 # ---- Packages. ----
 
+INSTALL="apt-get install -y --no-install-recommends"
+
 # is_installed PACKAGE[=VERSION]
 is_installed() {
     local status
@@ -119,18 +121,18 @@ need_packages() {
         is_installed "$package" || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
-    local install="apt-get install -y --no-install-recommends ${missing[*]}"
     if [ "$(id -u)" != 0 ]; then
         die "packages are missing; run this, then again what you ran:
-  sudo $install"
+  sudo $INSTALL ${missing[*]}"
     fi
+    step "install ${#missing[@]} Debian packages" "$TOP/build/apt.log" \
+        install_packages "${missing[@]}"
+}
+
+# The lists of packages are only fetched if they are too old or not there.
+install_packages() {
     export DEBIAN_FRONTEND=noninteractive
-    # The first try without: a machine without a network may have them cached.
-    if ! apt-get install -s "${missing[@]}" >/dev/null 2>&1; then
-        step "update the list of packages" "$TOP/build/apt-update.log" \
-            apt-get update
-    fi
-    step "install ${#missing[@]} Debian packages" "$TOP/build/apt.log" $install
+    $INSTALL "$@" || { apt-get update && $INSTALL "$@"; }
 }
 
 build_packages() {
@@ -399,6 +401,11 @@ run_script() {
 lab_packages() {
     need_packages python3
     need_packages $("$TOP/utilities/xenflow-lab" --print-packages)
+    # The image's kernel isn't installed but fetched.
+    if [ ! -e "$TOP/build/image/vmlinux" ] &&
+       [ -z "$(apt-cache search --names-only '^linux-image-amd64$')" ]; then
+        step "update the list of packages" "$TOP/build/apt.log" apt-get update
+    fi
 }
 
 demo() {
