@@ -105,6 +105,17 @@ def check(condition, text, *args):
         raise AssertionError(text % args if args else text)
 
 
+def check_alive(here):
+    """No daemon of the lab ended, and no switch logged an error."""
+    dead = [name for name, _, alive in here.processes() if not alive]
+    check(not dead, "ended by themselves: %s", ", ".join(dead))
+    for name, host in here.switches.items():
+        with open(os.path.join(host.folder, "ovs-vswitchd.log"),
+                  encoding="utf-8", errors="replace") as f:
+            bad = [line for line in f if "|ERR|" in line or "|EMER|" in line]
+        check(not bad, "%s logged: %s", name, "".join(bad[:5]))
+
+
 def say(text, *args):
     print(text % args if args else text, flush=True)
 

@@ -197,6 +197,7 @@ def test():
         for number, destination in enumerate(destinations):
             check_packet(number, destination, expected[number],
                          seen.get(number, set()))
+        harness.check_alive(here)
         speaker.kill()
         control.close()
     n_ecmp = sum(not isinstance(h, str) and len(h) > 1 for _, h in expected)
