@@ -298,6 +298,9 @@ make_tree() {
 
 # ---- configure and make. ----
 
+# A clone elsewhere finds what this one compiled.
+export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$TOP} CCACHE_NOHASHDIR=1
+
 # Users without a home (of a service, or in a container) have no place where
 # ccache may write.
 if [ -z "${CCACHE_DIR-}" ] && ! mkdir -p "${HOME:-/nonexistent}" 2>/dev/null ||
