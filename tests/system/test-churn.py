@@ -30,6 +30,7 @@ import bisect
 import ipaddress
 import os
 import random
+import re
 import subprocess
 import tempfile
 
@@ -185,6 +186,14 @@ def check_table(control, churn):
               found.get(prefix), wanted.get(prefix))
 
 
+def check_cached(control, sent):
+    """The packets went by cached flows, which is what can be stale."""
+    text = control.call("dpif-netdev/pmd-stats-show")
+    hits = sum(int(n) for n in re.findall(r"hits: (\d+)", text))
+    check(hits > sent / 2, "only %d of %d packets met a cached flow", hits,
+          sent)
+
+
 def run_speaker(here, scratch):
     """Starts the speaker in the router's namespace."""
     node = here.node("vr1")
@@ -247,6 +256,7 @@ def test():
         check(n["forwarded"] > sent / 10 and n["soon"] > 0,
               "the test shows nothing: %s of %d", n, sent)
         harness.check_alive(here)
+        check_cached(control, sent)
         control.close()
     say("changes: %s", churn.n)
     return ("%d changes, %d packets, %d forwarded, %d of them within 20 ms "
