@@ -335,15 +335,17 @@ is_over(const struct settings *s, int64_t start_ns, int64_t last_ns,
 {
     int64_t now = now_ns(CLOCK_MONOTONIC);
 
-    return (stopped
+    bool idle = !last_ns || now - last_ns > s->idle_ms * INT64_C(1000000);
+
+    return ((stopped && (!s->drain || idle))
             || (s->seconds && now - start_ns > s->seconds * NS_PER_S)
             || (s->count && n_received >= s->count)
-            || (s->idle_ms && last_ns
-                && now - last_ns > s->idle_ms * INT64_C(1000000)));
+            || (s->idle_ms && !s->drain && last_ns && idle));
 }
 
 static void
-count_batch(struct tally *t, struct intake *in, int n, uint32_t *drops)
+count_batch(const struct settings *s, struct tally *t, struct intake *in,
+            int n, uint32_t *drops)
 {
     for (int i = 0; i < n; i++) {
         struct probe probe;
@@ -351,7 +353,8 @@ count_batch(struct tally *t, struct intake *in, int n, uint32_t *drops)
 
         memcpy(&probe, in->bodies[i], sizeof probe);
         if (in->messages[i].msg_len < sizeof probe
-            || probe.magic != htonl(MAGIC)) {
+            || probe.magic != htonl(MAGIC)
+            || (s->stream && ntohl(probe.stream) != s->stream)) {
             t->n_foreign++;
         } else {
             count_probe(t, &probe, rx_ns);
@@ -381,10 +384,10 @@ command_receive(const struct settings *s)
         int n;
 
         busy = wait_packets(&pfd, 1, busy) > 0;
-        while ((n = take_in(fd, &in)) > 0 && !stopped) {
-            count_batch(&t, &in, n, &drops);
+        while ((n = take_in(fd, &in)) > 0) {
+            count_batch(s, &t, &in, n, &drops);
             last_ns = now_ns(CLOCK_MONOTONIC);
-            if (n < BATCH) {
+            if (n < BATCH || (stopped && !s->drain)) {
                 break;
             }
         }

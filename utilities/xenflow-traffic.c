@@ -260,11 +260,12 @@ usage(void)
 "  --seconds=S      end after so long\n"
 "  --size=BYTES     of the IP packet, %d to %d (128)\n"
 "  --port=PORT      UDP port (7777)\n"
-"  --stream=ID      send: mark the packets so; watch: count only these\n"
+"  --stream=ID      send: mark the packets so; others: count only these\n"
 "  --sources=N      send from N source ports in turn, 1 to %d (1)\n"
 "  --from=ADDRESS   send: source address\n"
 "  --to-file=FILE   send: more destinations, one per line; - is stdin\n"
 "  --idle=MS        receive: end so long after the last packet\n"
+"  --drain=MS       receive: after SIGTERM, wait for so long a silence\n"
 "  --list=FILE      watch: a line per packet: interface, in/out, stream,\n"
 "                   number, destination, MAC, times sent and seen (ns)\n"
 "\n"
@@ -293,6 +294,9 @@ set_option(struct settings *s, const char *name, const char *value)
         s->n_sources = option_number(name, value, 1, MAX_SOURCES);
     } else if (!strcmp(name, "idle")) {
         s->idle_ms = option_number(name, value, 1, 1e9);
+    } else if (!strcmp(name, "drain")) {
+        s->idle_ms = option_number(name, value, 1, 1e9);
+        s->drain = true;
     } else if (!strcmp(name, "to-file")) {
         read_destinations(s, value);
     } else if (!strcmp(name, "from")) {
@@ -321,6 +325,7 @@ main(int argc, char *argv[])
         { "port", 1, NULL, 0 }, { "stream", 1, NULL, 0 },
         { "sources", 1, NULL, 0 }, { "from", 1, NULL, 0 },
         { "to-file", 1, NULL, 0 }, { "idle", 1, NULL, 0 },
+        { "drain", 1, NULL, 0 },
         { "list", 1, NULL, 0 }, { "help", 0, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };

@@ -81,7 +81,8 @@ struct settings {
     uint32_t stream;
     int n_sources;              /* Source ports of the sender. */
     struct in6_addr from;       /* Source address, all zeros: any. */
-    int idle_ms;                /* Receiver ends so long after the last. */
+    int idle_ms;                /* Receiver ends so long after the last, */
+    bool drain;                 /* but not before it is told to. */
     FILE *list;
     struct in6_addr *to;        /* Destinations. */
     size_t n_to;
