@@ -134,7 +134,8 @@ class Router:
             base = os.path.join(self.folder, name)
             system.daemon(
                 [os.path.join(DAEMONS, name), "-d", "-i", base + ".pid", "-z",
-                 self.folder + "/zserv", "--vty_socket", self.folder, "-f", empty, *args],
+                 self.folder + "/zserv", "--vty_socket", self.folder,
+                 "-f", empty, *args],
                 self.netns, base + ".out", scratch=scratch)
             self.lab.record(base + ".pid")
         self._write_vtysh()
