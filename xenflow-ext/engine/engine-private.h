@@ -102,7 +102,6 @@ struct xf_router {
     struct hmap asks;           /* Of 'struct xf_ask'. */
     long long int next_scan_ms;
     struct token_bucket news_bucket;
-    size_t n_own_learned;       /* Own addresses learned. */
     uint64_t n_learned;         /* Neighbours learned or changed. */
     uint64_t n_probes;          /* Requests sent. */
     uint64_t n_expired;         /* Neighbours that didn't answer. */
@@ -321,6 +320,7 @@ struct xf_job {
     uint64_t generation;        /* To be acknowledged before; 0: none. */
     uint32_t router_id;         /* "router-sync". */
     long long int sync_ms;      /* "router-sync": since when. */
+    long long int waiting_ms;   /* In 'waiting' since. */
 
     /* Main thread. */
     xf_reply_fn *reply;

@@ -34,6 +34,8 @@ COVERAGE_DEFINE(xf_engine_round);
 
 /* Answers given in one turn of the main loop. */
 #define REPLIES_PER_TURN 64
+/* No command waits longer for its acknowledgement. */
+#define ACK_MAX_MS 30000
 
 static void *engine_main(void *);
 static struct xf_job *next_reply(struct xf_engine *);
@@ -320,9 +322,43 @@ ack_run(struct xf_engine *engine, long long int now_ms)
 
 /* ---- Engine's thread: jobs. ---- */
 
+/* Hands 'job' over if its change is acknowledged, else lets it wait. */
+static void
+job_settle(struct xf_engine *engine, struct xf_job *job, long long int now_ms)
+{
+    if (job->generation > engine->acked) {
+        job->waiting_ms = now_ms;
+        ovs_list_push_back(&engine->waiting, &job->node);
+    } else {
+        job_done(engine, job);
+    }
+}
+
+/* Answers commands that have waited too long: revalidators can be paused. */
+static void
+waiting_run(struct xf_engine *engine, long long int now_ms)
+{
+    struct xf_job *job;
+
+    LIST_FOR_EACH_SAFE (job, node, &engine->waiting) {
+        if (now_ms - job->waiting_ms < ACK_MAX_MS) {
+            break;
+        }
+        ovs_list_remove(&job->node);
+        job->failed = true;
+        ds_clear(&job->body);
+        ds_put_format(&job->body, "it is done, but the datapath hasn't "
+                      "acknowledged it for %d seconds, so packets may still "
+                      "follow the state before: see whether revalidators "
+                      "are paused (ovs-appctl revalidator/resume), then wait "
+                      "with xenflow/router-sync", ACK_MAX_MS / 1000);
+        job_done(engine, job);
+    }
+}
+
 /* Carries out 'job' as far as it can be now. */
 static void
-job_run(struct xf_engine *engine, struct xf_job *job)
+job_run(struct xf_engine *engine, struct xf_job *job, long long int now_ms)
 {
     char *error = job->command->run(engine, job);
 
@@ -335,10 +371,8 @@ job_run(struct xf_engine *engine, struct xf_job *job)
     }
     if (job->router_id) {
         ovs_list_push_back(&engine->syncing, &job->node);
-    } else if (job->generation > engine->acked) {
-        ovs_list_push_back(&engine->waiting, &job->node);
     } else {
-        job_done(engine, job);
+        job_settle(engine, job, now_ms);
     }
 }
 
@@ -354,17 +388,13 @@ jobs_run(struct xf_engine *engine, long long int now_ms)
     ovs_list_push_back_all(&jobs, &engine->jobs);
     ovs_mutex_unlock(&engine->mutex);
     LIST_FOR_EACH_POP (job, node, &jobs) {
-        job_run(engine, job);
+        job_run(engine, job, now_ms);
     }
 
     LIST_FOR_EACH_SAFE (job, node, &engine->syncing) {
         if (xf_router_sync_done(engine, job, now_ms)) {
             ovs_list_remove(&job->node);
-            if (job->generation > engine->acked) {
-                ovs_list_push_back(&engine->waiting, &job->node);
-            } else {
-                job_done(engine, job);
-            }
+            job_settle(engine, job, now_ms);
         }
     }
 }
@@ -400,6 +430,12 @@ engine_wait(struct xf_engine *engine)
     }
     if (!ovs_list_is_empty(&engine->syncing)) {
         poll_timer_wait(10);
+    }
+    if (!ovs_list_is_empty(&engine->waiting)) {
+        const struct xf_job *job = CONTAINER_OF(
+            ovs_list_front(&engine->waiting), struct xf_job, node);
+
+        poll_timer_wait_until(job->waiting_ms + ACK_MAX_MS);
     }
     latch_wait(&engine->wake_latch);
     latch_wait(&engine->exit_latch);
@@ -443,6 +479,7 @@ engine_main(void *engine_)
         listeners_run(engine, now_ms);
         jobs_run(engine, now_ms);
         ack_run(engine, now_ms);
+        waiting_run(engine, now_ms);
 
         engine_wait(engine);
         poll_block();

@@ -156,6 +156,15 @@ refused(struct xf_router *router, char *error)
     free(error);
 }
 
+static bool
+count_learned(const struct xf_addr_info *info, void *n_)
+{
+    size_t *n = n_;
+
+    *n += info->source == XF_SOURCE_LEARNED;
+    return true;
+}
+
 /* Learns that 'ip' is an address of the router itself.  A guest may claim at
  * most half of the table's addresses in this way: the rest is the operator's
  * and the speaker's. */
@@ -164,8 +173,10 @@ learn_own(struct xf_router *router, const struct xf_iface *iface,
           const struct in6_addr *ip)
 {
     char *error = NULL;
+    size_t n = 0;
 
-    if (router->n_own_learned >= xf_rt_limits(router->rt)->max_addresses / 2) {
+    xf_rt_for_each_addr(router->rt, count_learned, &n);
+    if (n >= xf_rt_limits(router->rt)->max_addresses / 2) {
         refused(router, xasprintf("own address on port %s: half of "
                                   "max-addresses is used by learned ones",
                                   iface->name));
@@ -176,7 +187,6 @@ learn_own(struct xf_router *router, const struct xf_iface *iface,
         refused(router, error);
         return;
     }
-    router->n_own_learned++;
     xf_router_changed(router);
 }
 
