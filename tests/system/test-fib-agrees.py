@@ -37,7 +37,6 @@ from lab import measure, switch
 NAME = "t-fib"
 N_V4, N_V6, N_DESTINATIONS = 35000, 15000, 10000
 RATE = 2000
-MAX_TURN_US = 10000
 VM = "kind = vm\nmemory = 512"
 
 
@@ -176,12 +175,12 @@ def test():
         control.call("xenflow/router-sync", "vr1")
         after, after_ns = main_loop(control, pid)
         turns = after["main_turns"] - before["main_turns"]
+        long = after["main_long_turns"] - before["main_long_turns"]
         say("main loop while %d routes loaded: %d turns, %.0f us of CPU in "
-            "all of them together; the engine's part at most %d us in one",
-            len(table), turns, (after_ns - before_ns) / 1000,
-            after["main_longest_us"])
-        check(after["main_longest_us"] <= MAX_TURN_US, "a turn took %d us",
-              after["main_longest_us"])
+            "all of them together, %d turns over 10 ms (longest since the "
+            "switch began: %d us)", len(table), turns,
+            (after_ns - before_ns) / 1000, long, after["main_longest_us"])
+        check(long == 0, "%d turns took more than 10 ms", long)
         destinations = routes.random_destinations(chance, table,
                                                   N_DESTINATIONS)
         oracle = routes.Oracle(table)

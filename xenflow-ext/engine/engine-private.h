@@ -57,6 +57,10 @@ enum xf_engine_source {
     XF_SOURCE_SPEAKER_ALT = 4,  /* one when it is replaced. */
 };
 
+/* A turn of the main loop that takes this much CPU time is a long one: a switch
+ * that forwards in its main thread (AF_PACKET ports) loses packets by them. */
+#define XF_LONG_TURN_NS (10 * 1000 * 1000)
+
 /* Most routers of one engine. */
 #define XF_ROUTERS_MAX 16384
 
@@ -172,6 +176,10 @@ struct xf_engine {
     atomic_uint64_t n_turns;
     atomic_uint64_t turn_total_ns;
     atomic_uint64_t turn_max_ns;
+    atomic_uint64_t n_long_turns; /* Longer than XF_LONG_TURN_NS. */
+
+    /* Main thread only. */
+    uint64_t turn_start_ns;     /* Its CPU time when the turn began. */
 };
 
 /* engine.c */

@@ -70,6 +70,7 @@ xf_engine_create(const struct xf_switch *sw)
     atomic_init(&engine->n_turns, 0);
     atomic_init(&engine->turn_total_ns, 0);
     atomic_init(&engine->turn_max_ns, 0);
+    atomic_init(&engine->n_long_turns, 0);
     xf_commands_register(engine);
     engine->thread = ovs_thread_create("xf-engine", engine_main, engine);
     return engine;
@@ -146,17 +147,24 @@ thread_cpu_ns(void)
             ? 0 : ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec);
 }
 
-/* Adds one turn of the main loop that took 'ns' to the statistics. */
+/* Adds the turn of the main loop that ends here, all of it, to the
+ * statistics. */
 static void
-count_turn(struct xf_engine *engine, uint64_t ns)
+count_turn(struct xf_engine *engine)
 {
+    uint64_t now = thread_cpu_ns();
+    uint64_t ns = engine->turn_start_ns ? now - engine->turn_start_ns : 0;
     uint64_t orig, max;
 
+    engine->turn_start_ns = now;
     atomic_add_relaxed(&engine->n_turns, UINT64_C(1), &orig);
     atomic_add_relaxed(&engine->turn_total_ns, ns, &orig);
     atomic_read_relaxed(&engine->turn_max_ns, &max);
     if (ns > max) {
         atomic_store_relaxed(&engine->turn_max_ns, ns);
+    }
+    if (ns > XF_LONG_TURN_NS) {
+        atomic_add_relaxed(&engine->n_long_turns, UINT64_C(1), &orig);
     }
 }
 
@@ -179,13 +187,12 @@ next_reply(struct xf_engine *engine)
 void
 xf_engine_run(struct xf_engine *engine)
 {
-    uint64_t start = thread_cpu_ns();
     struct xf_job *job;
 
+    count_turn(engine);
     for (int i = 0; i < REPLIES_PER_TURN && (job = next_reply(engine)); i++) {
         xf_job_answer(job);
     }
-    count_turn(engine, thread_cpu_ns() - start);
 }
 
 /* Arranges for poll_block() to wake when xf_engine_run() has something to

@@ -48,6 +48,7 @@ static const struct xf_column engine_stats_columns[] = {
     { "main_turns", "main thread turns", false, NULL },
     { "main_average_us", "main thread average CPU (us)", false, NULL },
     { "main_longest_us", "main thread longest CPU (us)", false, NULL },
+    { "main_long_turns", "main thread turns over 10 ms", false, NULL },
 };
 
 static const struct xf_column punt_columns[] = {
@@ -60,12 +61,13 @@ static struct json *
 engine_stats_to_json(struct xf_engine *engine)
 {
     struct json *object = json_object_create();
-    uint64_t n_dropped, n_turns, total_ns, max_ns;
+    uint64_t n_dropped, n_turns, n_long, total_ns, max_ns;
 
     atomic_read_relaxed(&engine->n_news_dropped, &n_dropped);
     atomic_read_relaxed(&engine->n_turns, &n_turns);
     atomic_read_relaxed(&engine->turn_total_ns, &total_ns);
     atomic_read_relaxed(&engine->turn_max_ns, &max_ns);
+    atomic_read_relaxed(&engine->n_long_turns, &n_long);
     xf_json_put_int(object, "news_dropped", n_dropped);
     xf_json_put_int(object, "generation", engine->generation);
     xf_json_put_int(object, "acknowledged", engine->acked);
@@ -78,6 +80,7 @@ engine_stats_to_json(struct xf_engine *engine)
     xf_json_put_int(object, "main_average_us",
                     n_turns ? total_ns / n_turns / 1000 : 0);
     xf_json_put_int(object, "main_longest_us", max_ns / 1000);
+    xf_json_put_int(object, "main_long_turns", n_long);
     return object;
 }
 
