@@ -61,7 +61,10 @@ VLOG_DEFINE_THIS_MODULE(xf_neigh);
  * Source: RFC 826, RFC 4861 7.3; there is no DELAY state since no upper layer
  * tells of progress here. */
 
-#define SCAN_MS 1000            /* Between two scans. */
+#define SCAN_MS 1000            /* Between two scans of a router. */
+#define SCAN_GRID_MS 250        /* They begin at multiples of this: so many
+                                 * routers wake the thread seldom, yet don't
+                                 * send all their requests at once. */
 #define PROBE_MS 1000           /* RFC 4861 RETRANS_TIMER. */
 #define N_UNICAST 3             /* RFC 4861 MAX_UNICAST_SOLICIT. */
 #define N_BROADCAST 1           /* Before a neighbour is given up. */
@@ -618,7 +621,7 @@ xf_neigh_run(struct xf_engine *engine, long long int now_ms)
         /* If the data plane is in the VM, so is the life of neighbours. */
         if (router->config.separated && now_ms >= router->next_scan_ms) {
             scan_router(router, now_ms);
-            router->next_scan_ms = now_ms + SCAN_MS;
+            router->next_scan_ms = ROUND_DOWN(now_ms + SCAN_MS, SCAN_GRID_MS);
         }
     }
 }

@@ -291,7 +291,8 @@ device_run(struct xf_listener *l)
     if (!l->device[0] || l->now_ms < l->check_ms) {
         return;
     }
-    l->check_ms = l->now_ms + DEVICE_CHECK_MS;
+    /* Of all listeners at the same time: one wakeup. */
+    l->check_ms = ROUND_UP(l->now_ms + 1, DEVICE_CHECK_MS);
     if (l->fd >= 0) {
         if (if_nametoindex(l->device) == l->device_index) {
             return;
