@@ -311,6 +311,7 @@ xf_run_port_add(struct xf_engine *engine, struct xf_job *job)
     error = add_addrs(router, args->port, args, &none);
     if (error) {
         xf_rt_iface_del(router->rt, args->port, NULL);
+        xf_router_changed(router);      /* Readers may have seen it. */
         return error;
     }
     xf_router_update_claims(router);
@@ -389,6 +390,7 @@ xf_run_port_set(struct xf_engine *engine, struct xf_job *job)
     error = add_addrs(router, args->port, args, &list);
     if (error) {
         xf_rt_iface_update(router->rt, &old, NULL);
+        xf_router_changed(router);      /* Readers may have seen it. */
         goto out;
     }
     if (args->given & XF_OPT_ADDRESS) {
