@@ -374,11 +374,16 @@ run_revalidation(struct seam *s)
 {
     uint64_t done;
 
-    begin_revalidation(s);
     atomic_read(&s->done, &done);
     if (done != s->begun && nothing_owed(s)) {
-        atomic_store(&s->done, s->begun);
+        done = s->begun;
+        atomic_store(&s->done, done);
         seq_change(s->done_seq);
+    }
+    /* One after the other: if each request began anew, ports that keep
+     * changing would keep all of them from being complete. */
+    if (done == s->begun) {
+        begin_revalidation(s);
     }
 }
 
