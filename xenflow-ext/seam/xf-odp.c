@@ -237,7 +237,14 @@ xf_odp_check(const struct dp_packet *packet, uint16_t mtu,
     const uint8_t *tail = dp_packet_tail(packet);
 
     *reason = XF_PUNT_MALFORMED;
-    if (!l3 || l3 >= tail) {
+    if (!l3 || l3 >= tail || !dp_packet_is_eth(packet)) {
+        return false;
+    }
+
+    if (l3 - (const uint8_t *) dp_packet_data(packet) > VLAN_ETH_HEADER_LEN) {
+        /* A second VLAN header, whose absence no megaflow can match, or
+         * IEEE 802.2 SNAP. */
+        *reason = XF_PUNT_NON_IP;
         return false;
     }
 
@@ -251,16 +258,16 @@ xf_odp_check(const struct dp_packet *packet, uint16_t mtu,
         mtu = UINT16_MAX;       /* It will be cut to size on output. */
     }
 
-    switch (l3[0] >> 4) {
-    case 4:
+    /* The version must be the one by which the packet was looked up. */
+    ovs_be16 type = get_unaligned_be16(ALIGNED_CAST(const ovs_be16 *, l3 - 2));
+    if (type == htons(ETH_TYPE_IP) && l3[0] >> 4 == 4) {
         return check_ipv4(ALIGNED_CAST(const struct ip_header *, l3), size,
                           mtu, reason);
-    case 6:
+    } else if (type == htons(ETH_TYPE_IPV6) && l3[0] >> 4 == 6) {
         return check_ipv6(ALIGNED_CAST(const struct ovs_16aligned_ip6_hdr *,
                                        l3), size, mtu, reason);
-    default:
-        return false;
     }
+    return false;
 }
 
 /* Gives 'packet', which passed xf_odp_check(), its new MACs and TTL. */

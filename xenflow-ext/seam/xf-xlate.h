@@ -380,7 +380,7 @@ xf_decide(struct xlate_ctx *ctx, const struct xf_visit *v,
     struct in6_addr src, dst;
 
     WC_MASK_FIELD_MASK(ctx->wc, vlans[1].tci, htons(VLAN_CFI));
-    if (flow->vlans[1].tci & htons(VLAN_CFI)) {
+    if (flow->vlans[1].tci & htons(VLAN_CFI) || v->xvlan.v[1].tpid) {
         xf_set_punt(r, XF_PUNT_NON_IP);
         return;
     }
