@@ -37,6 +37,8 @@ lib_libopenvswitch_la_SOURCES += \
 ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/core/prefix-trie.c \
 	xenflow-ext/core/prefix-trie.h \
+	xenflow-ext/core/rule-match.h \
+	xenflow-ext/core/rule-set.h \
 	xenflow-ext/core/rule-table-iface.c \
 	xenflow-ext/core/rule-table-lookup.c \
 	xenflow-ext/core/rule-table-neigh.c \
