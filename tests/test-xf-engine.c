@@ -298,6 +298,9 @@ hear(uint16_t vlan, struct eth_addr ifmac, const struct in6_addr *ip,
     case XF_NEIGH_NEW:
         xf_engine_neigh_news(engine, router->id, iface, ip, mac, false);
         return "new";
+    case XF_NEIGH_MOVED:
+        xf_engine_neigh_news(engine, router->id, iface, ip, mac, false);
+        return "moved";
     case XF_NEIGH_OWN:
         xf_engine_neigh_news(engine, router->id, iface, ip, mac, true);
         return "own";

@@ -316,7 +316,8 @@ hear(struct script *s, const struct xf_rt *rt)
 {
     static const char *const names[] = {
         [XF_NEIGH_KNOWN] = "known", [XF_NEIGH_NEW] = "new",
-        [XF_NEIGH_OWN] = "own", [XF_NEIGH_IGNORE] = "ignore",
+        [XF_NEIGH_OWN] = "own",
+        [XF_NEIGH_MOVED] = "moved", [XF_NEIGH_IGNORE] = "ignore",
     };
     const struct xf_iface *i = xf_rt_iface_by_name(rt, word(s));
     struct in6_addr addr = ip(s);

@@ -260,7 +260,7 @@ xf_rt_iface_add(struct xf_rt *rt, const struct xf_iface *new, char **errorp)
     }
     if (hmap_count(&rt->ifaces) >= rt->limits.max_ifaces) {
         return rt_error(errorp, ENOSPC, "interface \"%s\" is beyond the "
-                        "maximum of %"PRIu32" interfaces; raise max_ifaces or "
+                        "maximum of %"PRIu32" interfaces; raise max-ports or "
                         "remove interfaces", new->name,
                         rt->limits.max_ifaces);
     }
@@ -374,6 +374,32 @@ rt_addr_is_own(const struct xf_rt *rt, const struct rt_iface *iface,
     return false;
 }
 
+/* A station was heard to use 'ip', an address of the router: the router itself
+ * on 'iface' if 'is_own_mac', which is noted, or another one.  Returns true if
+ * it is another one, and that 'iface' has the address was only learned.  Any
+ * thread. */
+bool
+rt_addr_hear(const struct xf_rt *rt, const struct rt_iface *iface,
+             const struct in6_addr *ip, bool is_own_mac, long long int now_ms)
+{
+    struct rt_addr *addr;
+    bool is_learned = false;
+
+    CMAP_FOR_EACH_WITH_HASH (addr, node, rt_hash_at(rt, iface, ip),
+                             &rt->addrs) {
+        if (addr->iface != iface || !IN6_ARE_ADDR_EQUAL(&addr->addr, ip)) {
+            continue;
+        }
+        if (is_own_mac) {
+            atomic_store_relaxed(&addr->heard_ms, now_ms);
+        } else if (addr->stmt.source->preference != XF_PREF_LEARNED) {
+            return false;
+        }
+        is_learned = !is_own_mac;
+    }
+    return is_learned;
+}
+
 /* The routes that follow from 'addr'.  A link-local address has none: its
  * prefix is punted anyway, and it may be on several interfaces. */
 static void
@@ -432,11 +458,13 @@ rt_addr_remove(struct xf_rt *rt, struct rt_addr *addr)
     rt_retire(rt, free, addr, sizeof *addr);
 }
 
-/* Finds source and interface of an address, and checks it. */
+/* Finds source and interface of an address, checks it, and finds what the
+ * source stated of it, or NULL. */
 static int
 addr_check(const struct xf_rt *rt, uint32_t source_id, const char *name,
            const struct in6_addr *ip, uint8_t prefix_len,
-           struct rt_source **source, struct rt_iface **iface, char **errorp)
+           struct rt_source **source, struct rt_iface **iface,
+           struct rt_addr **addrp, char **errorp)
 {
     int error = rt_source_get(rt, source_id, source, errorp);
     if (error) {
@@ -458,6 +486,7 @@ addr_check(const struct xf_rt *rt, uint32_t source_id, const char *name,
         return rt_error(errorp, EINVAL, "address %s can't belong to interface "
                         "\"%s\"; give a unicast address", addr, name);
     }
+    *addrp = addr_find(rt, *source, *iface, ip, prefix_len);
     return 0;
 }
 
@@ -467,13 +496,12 @@ xf_rt_addr_add(struct xf_rt *rt, uint32_t source_id, const char *name,
 {
     struct rt_source *source;
     struct rt_iface *iface;
+    struct rt_addr *addr;
     int error = addr_check(rt, source_id, name, ip, prefix_len, &source,
-                           &iface, errorp);
+                           &iface, &addr, errorp);
     if (error) {
         return error;
     }
-
-    struct rt_addr *addr = addr_find(rt, source, iface, ip, prefix_len);
     if (addr) {
         rt_stmt_touch(&addr->stmt);
         for (size_t i = 0; i < RT_N_DERIVED; i++) {
@@ -487,7 +515,7 @@ xf_rt_addr_add(struct xf_rt *rt, uint32_t source_id, const char *name,
         char text[INET6_ADDRSTRLEN];
 
         return rt_error(errorp, ENOSPC, "address %s/%d is beyond the maximum "
-                        "of %"PRIu32" addresses; raise max_addresses or "
+                        "of %"PRIu32" addresses; raise max-addresses or "
                         "remove addresses", xf_addr_string(text, ip),
                         prefix_len, rt->limits.max_addresses);
     }
@@ -497,6 +525,7 @@ xf_rt_addr_add(struct xf_rt *rt, uint32_t source_id, const char *name,
     addr->iface = iface;
     addr->addr = *ip;
     addr->prefix_len = prefix_len;
+    atomic_init(&addr->heard_ms, 0);
     ovs_list_push_back(&iface->addrs, &addr->iface_node);
     cmap_insert(&rt->addrs, &addr->node, rt_hash_at(rt, iface, ip));
     addr_derive(rt, addr);
@@ -514,13 +543,12 @@ xf_rt_addr_del(struct xf_rt *rt, uint32_t source_id, const char *name,
 {
     struct rt_source *source;
     struct rt_iface *iface;
+    struct rt_addr *addr;
     int error = addr_check(rt, source_id, name, ip, prefix_len, &source,
-                           &iface, errorp);
+                           &iface, &addr, errorp);
     if (error) {
         return error;
     }
-
-    struct rt_addr *addr = addr_find(rt, source, iface, ip, prefix_len);
     if (!addr) {
         char text[INET6_ADDRSTRLEN];
 

@@ -107,6 +107,7 @@ neigh_retire(struct xf_rt *rt, struct rt_neigh *neigh)
 {
     rt_stmt_uninit(&neigh->stmt);
     ovs_list_remove(&neigh->iface_node);
+    neigh->iface->n_neighs--;
     rt_stat_forget(rt);
     rt_retire(rt, neigh_free, neigh, sizeof *neigh);
 }
@@ -206,7 +207,7 @@ neigh_check_entry(const struct xf_rt *rt, const struct rt_source *source,
         if (cmap_count(&rt->neighs) >= rt->limits.max_neighbors) {
             return rt_error(errorp, ENOSPC, "neighbor %s is beyond the "
                             "maximum of %"PRIu32" neighbors; raise "
-                            "max_neighbors or remove neighbors", addr,
+                            "max-neighbors or remove neighbors", addr,
                             rt->limits.max_neighbors);
         }
         return 0;
@@ -239,6 +240,7 @@ neigh_replace(struct xf_rt *rt, struct rt_source *source,
     atomic_init(&new->state, XF_NEIGH_REACHABLE);
     atomic_init(&new->confirmed_ms, 0);
     ovs_list_push_back(&iface->neighs, &new->iface_node);
+    iface->n_neighs++;
     if (old) {
         cmap_replace(&rt->neighs, &old->node, &new->node, hash);
         neigh_retire(rt, old);
@@ -309,6 +311,78 @@ xf_rt_neigh_del(struct xf_rt *rt, const char *name,
     return 0;
 }
 
+/* ---- Eviction. ---- */
+
+/* How many neighbours of an interface are looked at. */
+#define EVICT_LOOK_MAX 64
+
+/* True if 'neigh' may go when room is needed. */
+static bool
+neigh_is_evictable(const struct xf_rt *rt, const struct rt_neigh *neigh)
+{
+    uint32_t ifindex = neigh->iface->pub->iface.ifindex;
+    int state;
+
+    atomic_read_relaxed(&CONST_CAST(struct rt_neigh *, neigh)->state, &state);
+    return (state != XF_NEIGH_PERMANENT
+            && neigh->stmt.source->preference == XF_PREF_LEARNED
+            && !(ifindex && rt_gw_find(rt, ifindex, &neigh->ip)));
+}
+
+/* Chooses which neighbour of 'iface' goes, or NULL.  Those looked at go to the
+ * end of the list, so that each has its turn. */
+static struct rt_neigh *
+choose_evicted(const struct xf_rt *rt, struct rt_iface *iface,
+               long long int used_ms)
+{
+    struct rt_neigh *chosen = NULL;
+
+    for (size_t i = 0; i < MIN(iface->n_neighs, EVICT_LOOK_MAX); i++) {
+        struct rt_neigh *neigh = CONTAINER_OF(
+            ovs_list_pop_front(&iface->neighs), struct rt_neigh, iface_node);
+        long long int last_ms;
+
+        ovs_list_push_back(&iface->neighs, &neigh->iface_node);
+        if (!neigh_is_evictable(rt, neigh)) {
+            continue;
+        }
+        atomic_read_relaxed(&neigh->stat->used_ms, &last_ms);
+        if (last_ms < used_ms) {
+            return neigh;
+        }
+        chosen = chosen ? chosen : neigh;
+    }
+    return chosen;
+}
+
+bool
+xf_rt_neigh_evict(struct xf_rt *rt, long long int used_ms)
+{
+    struct rt_iface *most = NULL;
+    struct rt_iface *iface;
+
+    HMAP_FOR_EACH (iface, name_node, &rt->ifaces) {
+        if (!most || iface->n_neighs > most->n_neighs) {
+            most = iface;
+        }
+    }
+    struct rt_neigh *neigh = most ? choose_evicted(rt, most, used_ms) : NULL;
+    if (!neigh) {
+        /* That one's are stated: any other's. */
+        HMAP_FOR_EACH (iface, name_node, &rt->ifaces) {
+            neigh = choose_evicted(rt, iface, used_ms);
+            if (neigh) {
+                break;
+            }
+        }
+    }
+    if (!neigh) {
+        return false;
+    }
+    rt_neigh_remove(rt, neigh);
+    return true;
+}
+
 /* ---- News (any thread). ---- */
 
 static void
@@ -363,9 +437,13 @@ xf_rt_neigh_hear(const struct xf_rt *rt, const struct xf_iface *iface,
     bool is_special;
 
     if (!pub || eth_addr_is_zero(mac) || eth_addr_is_multicast(mac)
-        || (rt_ip_is_special(ip) && !is_linklocal)
-        || ip_is_local(rt, pub->owner, ip)) {
+        || (rt_ip_is_special(ip) && !is_linklocal)) {
         return XF_NEIGH_IGNORE;
+    }
+    if (ip_is_local(rt, pub->owner, ip)) {
+        return (rt_addr_hear(rt, pub->owner, ip,
+                             eth_addr_equals(mac, pub->iface.mac), now_ms)
+                ? XF_NEIGH_MOVED : XF_NEIGH_IGNORE);
     }
     if (eth_addr_equals(mac, pub->iface.mac)) {
         return XF_NEIGH_OWN;

@@ -385,7 +385,7 @@ rt_check_room_for_hops(const struct xf_rt *rt, const struct rt_source *source,
     if (rt->n_hops + n > max) {
         return rt_error(errorp, ENOSPC, "%"PRIuSIZE" next hops of \"%s\" are "
                         "beyond the maximum of %"PRIuSIZE" different ones; "
-                        "raise max_routes or use fewer", n, source->name,
+                        "raise max-routes or use fewer", n, source->name,
                         max);
     }
     return 0;
@@ -461,7 +461,7 @@ rt_nh_check_room(const struct xf_rt *rt, const struct rt_source *source,
         && !rt_nh_find(rt, source, id)) {
         return rt_error(errorp, ENOSPC, "next hop id %"PRIu32" of \"%s\" is "
                         "beyond the maximum of %"PRIu32" next-hop objects; "
-                        "raise max_nexthops or withdraw next hops", id,
+                        "raise max-nexthops or withdraw next hops", id,
                         source->name, rt->limits.max_nexthops);
     }
     return 0;
@@ -594,7 +594,7 @@ group_check(const struct xf_rt *rt, const struct rt_source *source,
     if (hmap_count(&rt->nhs) + n_new > rt->limits.max_nexthops) {
         return rt_error(errorp, ENOSPC, "next-hop group %"PRIu32" of \"%s\" "
                         "names %"PRIuSIZE" new ids, beyond the maximum of "
-                        "%"PRIu32" next-hop objects; raise max_nexthops or "
+                        "%"PRIu32" next-hop objects; raise max-nexthops or "
                         "withdraw next hops", id, source->name, n_new,
                         rt->limits.max_nexthops);
     }

@@ -112,7 +112,8 @@ struct rt_iface {
     struct rt_link *self;       /* Never NULL, follows every change. */
     struct rt_link *link;       /* Of its ifindex; NULL if that is 0. */
     struct ovs_list addrs;      /* struct rt_addr. */
-    struct ovs_list neighs;     /* struct rt_neigh. */
+    struct ovs_list neighs;     /* struct rt_neigh, */
+    size_t n_neighs;            /* so many. */
 };
 
 struct rt_hop {
@@ -183,6 +184,7 @@ struct rt_addr {
     struct rt_iface *iface;
     struct in6_addr addr;
     uint8_t prefix_len;
+    atomic_llong heard_ms;      /* The router itself used it last. */
     struct rt_route *derived[RT_N_DERIVED]; /* NULL where there is none. */
 };
 
@@ -326,6 +328,9 @@ void rt_iface_remove(struct xf_rt *, struct rt_iface *);
 void rt_addr_remove(struct xf_rt *, struct rt_addr *);
 bool rt_addr_is_own(const struct xf_rt *, const struct rt_iface *,
                     const struct in6_addr *);
+bool rt_addr_hear(const struct xf_rt *, const struct rt_iface *,
+                  const struct in6_addr *, bool is_own_mac,
+                  long long int now_ms);
 const struct rt_pub *rt_pub_by_segment(const struct xf_rt *, uint16_t vlan,
                                        struct eth_addr);
 

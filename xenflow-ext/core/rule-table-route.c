@@ -202,7 +202,7 @@ route_check_room(const struct xf_rt *rt, const struct rt_source *source,
     char *prefix = rt_prefix_to_string(p);
     int error = (is_full
                  ? rt_error(errorp, ENOSPC, "route %s of \"%s\" is beyond the "
-                            "maximum of %"PRIu32" routes; raise max_routes or "
+                            "maximum of %"PRIu32" routes; raise max-routes or "
                             "withdraw routes", prefix, source->name,
                             rt->limits.max_routes)
                  : rt_error(errorp, ENOSPC, "route %s of \"%s\" is beyond the "

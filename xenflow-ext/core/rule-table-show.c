@@ -236,6 +236,8 @@ xf_rt_for_each_addr(const struct xf_rt *rt,
             .source = addrs[i]->stmt.source->id,
         };
 
+        atomic_read_relaxed(&CONST_CAST(struct rt_addr *, addrs[i])->heard_ms,
+                            &info.heard_ms);
         if (!cb(&info, aux)) {
             break;
         }

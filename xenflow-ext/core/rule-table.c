@@ -158,6 +158,52 @@ xf_rt_destroy(struct xf_rt *rt)
 }
 
 /* Returns the maxima that 'rt' was created with. */
+/* Checks that 'n' of 'what' fit in 'max', the value given for 'setting'. */
+static int
+check_limit(size_t n, uint32_t max, const char *what, const char *setting,
+            char **errorp)
+{
+    if (n > max) {
+        return rt_error(errorp, ENOSPC, "%s can't be %"PRIu32": the router "
+                        "has %"PRIuSIZE" %s; give at least that, or remove "
+                        "some first", setting, max, n, what);
+    }
+    return 0;
+}
+
+int
+xf_rt_set_limits(struct xf_rt *rt, const struct xf_rt_limits *limits,
+                 char **errorp)
+{
+    size_t n_hops = rt->n_hops - MIN(rt->n_hops, RT_EXTRA_HOPS);
+    int error = check_limit(rt->n_routes, limits->max_routes, "routes",
+                            "max-routes", errorp);
+    if (!error) {
+        error = check_limit(n_hops, limits->max_routes, "next hops of routes",
+                            "max-routes", errorp);
+    }
+    if (!error) {
+        error = check_limit(hmap_count(&rt->nhs), limits->max_nexthops,
+                            "next-hop objects", "max-nexthops", errorp);
+    }
+    if (!error) {
+        error = check_limit(cmap_count(&rt->neighs), limits->max_neighbors,
+                            "neighbors", "max-neighbors", errorp);
+    }
+    if (!error) {
+        error = check_limit(hmap_count(&rt->ifaces), limits->max_ifaces,
+                            "ports", "max-ports", errorp);
+    }
+    if (!error) {
+        error = check_limit(cmap_count(&rt->addrs), limits->max_addresses,
+                            "addresses", "max-addresses", errorp);
+    }
+    if (!error) {
+        rt->limits = *limits;
+    }
+    return error;
+}
+
 const struct xf_rt_limits *
 xf_rt_limits(const struct xf_rt *rt)
 {

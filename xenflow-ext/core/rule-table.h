@@ -87,6 +87,7 @@ enum xf_source_preference {
     XF_PREF_LOCAL = 0,          /* Derived from addresses. */
     XF_PREF_OPERATOR = 5,       /* Commands and, later, the database. */
     XF_PREF_SPEAKER = 20,       /* A routing daemon or guest daemon. */
+    XF_PREF_LEARNED = 30,       /* Overheard: others' word goes before it. */
 };
 
 /* The values of struct rtmsg.rtm_type that are supported. */
@@ -143,6 +144,9 @@ void xf_rt_destroy(struct xf_rt *);
 struct xf_rt *xf_rt_create(const struct xf_rt_limits *, xf_retire_fn *,
                            void *retire_aux);
 const struct xf_rt_limits *xf_rt_limits(const struct xf_rt *);
+/* Changes the maxima.  ENOSPC if the table holds more than one of them. */
+int xf_rt_set_limits(struct xf_rt *, const struct xf_rt_limits *,
+                     char **errorp);
 
 /* ---- Updates (writer). ----
  *
@@ -234,6 +238,12 @@ int xf_rt_neigh_set(struct xf_rt *, uint32_t source, const char *iface,
                     char **errorp);
 int xf_rt_neigh_del(struct xf_rt *, const char *iface,
                     const struct in6_addr *, char **errorp);
+/* Removes one neighbour to make room for another, so that whoever fills the
+ * table (an ARP scan, a flood) keeps nobody out.  Only those of sources of
+ * XF_PREF_LEARNED go, and no gateways; of the interface that has most of them;
+ * of some there, the first that has carried nothing since 'used_ms', else the
+ * first.  Returns false if it found none.  Costs O(interfaces). */
+bool xf_rt_neigh_evict(struct xf_rt *, long long int used_ms);
 
 /* ---- Readers (any thread, RCU). ---- */
 
@@ -280,6 +290,8 @@ enum xf_neigh_news {
                                  * link or wanted as a gateway. */
     XF_NEIGH_OWN,               /* 'mac' is the interface's own MAC and 'ip'
                                  * not local yet: an address of the router. */
+    XF_NEIGH_MOVED,             /* 'ip' is an address of the router that was
+                                 * only learned, and 'mac' isn't its own. */
     XF_NEIGH_IGNORE,            /* Not on this link; own address; permanent. */
 };
 enum xf_neigh_news xf_rt_neigh_hear(const struct xf_rt *,
@@ -330,6 +342,7 @@ struct xf_addr_info {
     struct in6_addr addr;
     uint8_t prefix_len;
     uint32_t source;
+    long long int heard_ms;     /* Of xf_rt_neigh_hear(); 0: never. */
 };
 void xf_rt_for_each_addr(const struct xf_rt *,
                          bool (*cb)(const struct xf_addr_info *, void *aux),

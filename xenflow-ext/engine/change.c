@@ -45,6 +45,25 @@ xf_run_router_add(struct xf_engine *engine, struct xf_job *job)
     return error;
 }
 
+/* Takes over 'given' unless it is UINT32_MAX: not given. */
+static void
+overlay_limit(uint32_t *limit, uint32_t given)
+{
+    if (given != UINT32_MAX) {
+        *limit = given;
+    }
+}
+
+static void
+overlay_limits(struct xf_rt_limits *limits, const struct xf_rt_limits *given)
+{
+    overlay_limit(&limits->max_routes, given->max_routes);
+    overlay_limit(&limits->max_nexthops, given->max_nexthops);
+    overlay_limit(&limits->max_neighbors, given->max_neighbors);
+    overlay_limit(&limits->max_ifaces, given->max_ifaces);
+    overlay_limit(&limits->max_addresses, given->max_addresses);
+}
+
 /* router-set */
 char *
 xf_run_router_set(struct xf_engine *engine, struct xf_job *job)
@@ -80,6 +99,7 @@ xf_run_router_set(struct xf_engine *engine, struct xf_job *job)
     if (args->given & XF_OPT_SEPARATED) {
         config.separated = args->config.separated;
     }
+    overlay_limits(&config.limits, &args->config.limits);
     if (config.device[0] && !config.listen[0]) {
         return xasprintf("router '%s' doesn't listen, so it can't have a "
                          "device: give listen=ADDRESS:PORT, or device=",
@@ -432,9 +452,9 @@ xf_run_neigh_add(struct xf_engine *engine, struct xf_job *job)
                                                  &error);
 
     if (router
-        && !xf_rt_neigh_set(router->rt, XF_SOURCE_OPERATOR, args->port,
-                            &args->ip, args->mac, XF_NEIGH_PERMANENT,
-                            time_msec(), &error)) {
+        && !xf_neigh_set(router, XF_SOURCE_OPERATOR, args->port, &args->ip,
+                         args->mac, XF_NEIGH_PERMANENT, time_msec(),
+                         &error)) {
         job->generation = xf_router_changed(router);
     }
     return error;

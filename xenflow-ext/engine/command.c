@@ -73,16 +73,18 @@ parse_router_add(struct xf_args *args, int n, const char *argv[])
 static char *
 parse_router_set(struct xf_args *args, int n, const char *argv[])
 {
-    const uint32_t fixed = XF_OPT_ECMP_SEED | XF_OPT_LIMIT;
+    const struct xf_rt_limits unset = { UINT32_MAX, UINT32_MAX, UINT32_MAX,
+                                        UINT32_MAX, UINT32_MAX };
     char *error = parse_router(args, n, argv);
 
     if (error) {
         return error;
     }
+    args->config.limits = unset;
     error = xf_args_parse_router_options(args, n - 1, argv + 1);
-    if (!error && args->given & fixed) {
-        error = xstrdup("ecmp-seed and max-* can't change while the router "
-                        "exists: give them to xenflow/router-add");
+    if (!error && args->given & XF_OPT_ECMP_SEED) {
+        error = xstrdup("ecmp-seed can't change while the router exists: give "
+                        "it to xenflow/router-add");
     }
     return error;
 }
@@ -216,6 +218,8 @@ parse_neigh(struct xf_args *args, int n, const char *argv[])
 /* ---- The table. ---- */
 
 #define ROUTER_SET_USAGE                                                  \
+    "[max-routes=N] [max-nexthops=N] [max-neighbors=N] [max-ports=N] "    \
+    "[max-addresses=N] "                                                  \
     "[listen=ADDR:PORT|none] [device=IFNAME] [punt-rate=PPS] "            \
     "[stale=SECONDS] [settle=SECONDS] [reachable=SECONDS] "               \
     "[separated=true|false]"
@@ -228,8 +232,7 @@ static const struct xf_command commands[] = {
     { "xenflow/router-list", "[--json]", 0, 0, true,
       parse_nothing, xf_run_router_list },
     { "xenflow/router-add",
-      "ROUTER [ecmp-seed=N] [max-routes=N] [max-nexthops=N] "
-      "[max-neighbors=N] [max-ports=N] [max-addresses=N] " ROUTER_SET_USAGE,
+      "ROUTER [ecmp-seed=N] " ROUTER_SET_USAGE,
       1, 14, false, parse_router_add, xf_run_router_add },
     { "xenflow/router-set", "ROUTER " ROUTER_SET_USAGE, 2, 14, false,
       parse_router_set, xf_run_router_set },

@@ -110,6 +110,7 @@ struct xf_router {
     uint64_t n_probes;          /* Requests sent. */
     uint64_t n_expired;         /* Neighbours that didn't answer. */
     uint64_t n_refused;         /* News that a limit refused. */
+    uint64_t n_evicted;         /* Neighbours that made room for others. */
 };
 
 /* (vlan, mac) of an interface, for xf_engine_claim(). */
@@ -211,6 +212,11 @@ void xf_neigh_uninit(struct xf_router *);
 void xf_neigh_run(struct xf_engine *, long long int now_ms);
 void xf_neigh_wait(struct xf_engine *);
 void xf_neigh_drain(struct xf_engine *);
+/* As xf_rt_neigh_set(); in a full table a neighbour that was only learned makes
+ * room. */
+int xf_neigh_set(struct xf_router *, uint32_t source, const char *iface,
+                 const struct in6_addr *ip, struct eth_addr,
+                 enum xf_neighbor_state, long long int now_ms, char **errorp);
 
 /* ---- Commands. ---- */
 

@@ -173,7 +173,7 @@ count_learned(const struct xf_addr_info *info, void *n_)
  * and the speaker's. */
 static void
 learn_own(struct xf_router *router, const struct xf_iface *iface,
-          const struct in6_addr *ip)
+          const struct in6_addr *ip, long long int now_ms)
 {
     char *error = NULL;
     size_t n = 0;
@@ -190,7 +190,85 @@ learn_own(struct xf_router *router, const struct xf_iface *iface,
         refused(router, error);
         return;
     }
+    /* It was heard: notes when. */
+    xf_rt_neigh_hear(router->rt, iface, ip, iface->mac, now_ms);
     xf_router_changed(router);
+}
+
+/* See engine-private.h. */
+int
+xf_neigh_set(struct xf_router *router, uint32_t source, const char *iface,
+             const struct in6_addr *ip, struct eth_addr mac,
+             enum xf_neighbor_state state, long long int now_ms,
+             char **errorp)
+{
+    long long int used_ms = now_ms - router->config.reachable_ms;
+    int error = xf_rt_neigh_set(router->rt, source, iface, ip, mac, state,
+                                now_ms, errorp);
+
+    if (error == ENOSPC && xf_rt_neigh_evict(router->rt, used_ms)) {
+        free(*errorp);
+        *errorp = NULL;
+        router->n_evicted++;
+        error = xf_rt_neigh_set(router->rt, source, iface, ip, mac, state,
+                                now_ms, errorp);
+    }
+    return error;
+}
+
+/* Learns that 'ip' is at 'mac'. */
+static void
+learn_neighbor(struct xf_router *router, const struct xf_iface *iface,
+               const struct in6_addr *ip, struct eth_addr mac,
+               long long int now_ms)
+{
+    char *error = NULL;
+
+    if (xf_neigh_set(router, XF_SOURCE_LEARNED, iface->name, ip, mac,
+                     XF_NEIGH_REACHABLE, now_ms, &error)) {
+        refused(router, error);
+        return;
+    }
+    router->n_learned++;
+    xf_router_changed(router);
+}
+
+/* When the router itself used its address last. */
+struct heard_aux {
+    const struct xf_iface *iface;
+    struct in6_addr ip;
+    long long int heard_ms;
+};
+
+static bool
+find_heard(const struct xf_addr_info *info, void *aux_)
+{
+    struct heard_aux *aux = aux_;
+
+    if (!strcmp(info->iface, aux->iface->name)
+        && ipv6_addr_equals(&info->addr, &aux->ip)) {
+        aux->heard_ms = info->heard_ms;
+    }
+    return true;
+}
+
+/* Another station says that 'ip' is its own, which was learned to be the
+ * router's: it has moved, unless the router used it within the reachable
+ * time. */
+static void
+learn_moved(struct xf_router *router, const struct xf_iface *iface,
+            const struct in6_addr *ip, struct eth_addr mac,
+            long long int now_ms)
+{
+    struct heard_aux aux = { .iface = iface, .ip = *ip };
+
+    xf_rt_for_each_addr(router->rt, find_heard, &aux);
+    if (now_ms - aux.heard_ms >= router->config.reachable_ms
+        && !xf_rt_addr_del(router->rt, XF_SOURCE_LEARNED, iface->name, ip,
+                           xf_addr_bits(ip), NULL)) {
+        learn_neighbor(router, iface, ip, mac, now_ms);
+        xf_router_changed(router);
+    }
 }
 
 /* Carries out 'news', if the table still agrees. */
@@ -202,8 +280,6 @@ learn(struct xf_engine *engine, const struct xf_news *news,
                                                       news->router_id);
     const struct xf_iface *iface
         = router ? xf_rt_iface_by_name(router->rt, news->iface) : NULL;
-    char *error = NULL;
-
     if (!iface) {
         return;
     }
@@ -215,18 +291,14 @@ learn(struct xf_engine *engine, const struct xf_news *news,
     switch (xf_rt_neigh_hear(router->rt, iface, &news->ip, news->mac,
                              now_ms)) {
     case XF_NEIGH_NEW:
-        if (xf_rt_neigh_set(router->rt, XF_SOURCE_LEARNED, iface->name,
-                            &news->ip, news->mac, XF_NEIGH_REACHABLE, now_ms,
-                            &error)) {
-            refused(router, error);
-        } else {
-            router->n_learned++;
-            xf_router_changed(router);
-        }
+        learn_neighbor(router, iface, &news->ip, news->mac, now_ms);
+        break;
+    case XF_NEIGH_MOVED:
+        learn_moved(router, iface, &news->ip, news->mac, now_ms);
         break;
     case XF_NEIGH_OWN:
         if (news->own) {
-            learn_own(router, iface, &news->ip);
+            learn_own(router, iface, &news->ip, now_ms);
         }
         break;
     case XF_NEIGH_KNOWN:

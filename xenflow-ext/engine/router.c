@@ -214,7 +214,7 @@ add_sources(struct xf_rt *rt)
                                  XF_PREF_OPERATOR, NULL);
     ovs_assert(!error);
     error = xf_rt_source_add(rt, XF_SOURCE_LEARNED, "learned",
-                             XF_PREF_SPEAKER + 10, NULL);
+                             XF_PREF_LEARNED, NULL);
     ovs_assert(!error);
 }
 
@@ -432,12 +432,17 @@ xf_router_configure(struct xf_router *router,
 {
     const struct xf_switch *sw = router->engine->sw;
     struct xf_router_config *mine = &router->config;
+    char *error;
 
+    if (xf_rt_set_limits(router->rt, &config->limits, &error)) {
+        return error;
+    }
     if (strcmp(mine->listen, config->listen)
         || mine->listen_port != config->listen_port
         || strcmp(mine->device, config->device)) {
-        char *error = replace_listener(router, config);
+        error = replace_listener(router, config);
         if (error) {
+            xf_rt_set_limits(router->rt, &mine->limits, NULL);
             return error;
         }
     } else if (router->listener) {

@@ -69,7 +69,7 @@ too_many_nexthops(struct xf_listener *l, uint32_t id)
 {
     return note_result(l, ENOSPC, xasprintf(
         "next hop id %"PRIu32" is beyond the maximum of %"PRIu32" ids in use; "
-        "raise max_nexthops or withdraw next hops", id,
+        "raise max-nexthops or withdraw next hops", id,
         xf_rt_limits(l->rt)->max_nexthops));
 }
 

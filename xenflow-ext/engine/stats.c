@@ -34,6 +34,7 @@ static const struct xf_column router_stats_columns[] = {
     { "blackholed_packets", "blackholed packets", false, NULL },
     { "neighbors_learned", "neighbors learned", false, NULL },
     { "neighbors_expired", "neighbors expired", false, NULL },
+    { "neighbors_evicted", "neighbors evicted", false, NULL },
     { "neighbor_requests", "neighbor requests", false, NULL },
     { "neighbor_refusals", "neighbor refusals", false, NULL },
 };
@@ -96,6 +97,7 @@ router_stats_to_json(const struct xf_router *router,
     xf_json_put_int(object, "blackholed_packets", stats->n_dropped);
     xf_json_put_int(object, "neighbors_learned", router->n_learned);
     xf_json_put_int(object, "neighbors_expired", router->n_expired);
+    xf_json_put_int(object, "neighbors_evicted", router->n_evicted);
     xf_json_put_int(object, "neighbor_requests", router->n_probes);
     xf_json_put_int(object, "neighbor_refusals", router->n_refused);
     return object;

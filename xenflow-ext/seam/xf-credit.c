@@ -84,6 +84,7 @@ push_neighbor(const struct xf_credit *c, long long int used_ms)
 
     switch (xf_rt_neigh_hear(rt, iface, &c->ip, c->mac, used_ms)) {
     case XF_NEIGH_NEW:
+    case XF_NEIGH_MOVED:
         xf_engine_neigh_news(engine, c->router_id, iface, &c->ip, c->mac,
                              false);
         break;
