@@ -55,6 +55,19 @@ xf_wire_parse_attrs(const uint8_t *p, size_t size, struct xf_wire_attr *attrs,
     return XF_WIRE_OK;
 }
 
+enum xf_wire_error
+xf_wire_parse_body(const uint8_t *body, size_t size, void *fixed,
+                   size_t fixed_size, struct xf_wire_attr *attrs,
+                   size_t n_attrs)
+{
+    if (size < fixed_size) {
+        return XF_WIRE_E_TRUNCATED;
+    }
+    memcpy(fixed, body, fixed_size);
+    return xf_wire_parse_attrs(body + fixed_size, size - fixed_size, attrs,
+                               n_attrs);
+}
+
 bool
 xf_wire_get_u32(const struct xf_wire_attr *attr, uint32_t *value)
 {

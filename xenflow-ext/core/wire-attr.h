@@ -39,6 +39,13 @@ enum xf_wire_error xf_wire_parse_attrs(const uint8_t *p, size_t size,
                                        struct xf_wire_attr *attrs,
                                        size_t n_attrs);
 
+/* Splits a message's body of 'size' bytes: copies its fixed part, 'fixed_size'
+ * bytes, to '*fixed' and parses what follows into 'attrs', as above. */
+enum xf_wire_error xf_wire_parse_body(const uint8_t *body, size_t size,
+                                      void *fixed, size_t fixed_size,
+                                      struct xf_wire_attr *attrs,
+                                      size_t n_attrs);
+
 /* Stores the 32-bit number of an attribute that is present in '*value'; false
  * if its size isn't that of one. */
 bool xf_wire_get_u32(const struct xf_wire_attr *, uint32_t *value);

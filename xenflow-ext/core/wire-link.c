@@ -61,13 +61,8 @@ xf_wire_decode_neigh(const uint8_t *body, size_t size, bool del,
     struct xf_wire_attr attrs[N_NDA];
     struct ndmsg ndm;
 
-    if (size < sizeof ndm) {
-        return XF_WIRE_E_TRUNCATED;
-    }
-    memcpy(&ndm, body, sizeof ndm);
-
-    enum xf_wire_error error = xf_wire_parse_attrs(body + sizeof ndm,
-                                           size - sizeof ndm, attrs, N_NDA);
+    enum xf_wire_error error = xf_wire_parse_body(body, size, &ndm, sizeof ndm,
+                                                  attrs, N_NDA);
     if (error) {
         return error;
     }
@@ -150,13 +145,8 @@ xf_wire_decode_addr(const uint8_t *body, size_t size, bool del,
     struct xf_wire_attr attrs[N_IFA];
     struct ifaddrmsg ifa;
 
-    if (size < sizeof ifa) {
-        return XF_WIRE_E_TRUNCATED;
-    }
-    memcpy(&ifa, body, sizeof ifa);
-
-    enum xf_wire_error error = xf_wire_parse_attrs(body + sizeof ifa,
-                                           size - sizeof ifa, attrs, N_IFA);
+    enum xf_wire_error error = xf_wire_parse_body(body, size, &ifa, sizeof ifa,
+                                                  attrs, N_IFA);
     if (error) {
         return error;
     }
@@ -213,13 +203,8 @@ xf_wire_decode_link(const uint8_t *body, size_t size, bool del,
     struct xf_wire_attr attrs[N_IFLA];
     struct ifinfomsg ifi;
 
-    if (size < sizeof ifi) {
-        return XF_WIRE_E_TRUNCATED;
-    }
-    memcpy(&ifi, body, sizeof ifi);
-
-    enum xf_wire_error error = xf_wire_parse_attrs(body + sizeof ifi,
-                                           size - sizeof ifi, attrs, N_IFLA);
+    enum xf_wire_error error = xf_wire_parse_body(body, size, &ifi, sizeof ifi,
+                                                  attrs, N_IFLA);
     if (error) {
         return error;
     }

@@ -503,13 +503,8 @@ decode_route(const uint8_t *body, size_t size, bool del,
     struct xf_wire_attr attrs[N_RTA];
     struct rtmsg rtm;
 
-    if (size < sizeof rtm) {
-        return XF_WIRE_E_TRUNCATED;
-    }
-    memcpy(&rtm, body, sizeof rtm);
-
-    enum xf_wire_error error = xf_wire_parse_attrs(body + sizeof rtm,
-                                           size - sizeof rtm, attrs, N_RTA);
+    enum xf_wire_error error = xf_wire_parse_body(body, size, &rtm, sizeof rtm,
+                                                  attrs, N_RTA);
     if (error) {
         return error;
     }
@@ -639,13 +634,8 @@ decode_nexthop(const uint8_t *body, size_t size, bool del,
     struct xf_wire_attr attrs[N_NHA];
     struct nhmsg nhm;
 
-    if (size < sizeof nhm) {
-        return XF_WIRE_E_TRUNCATED;
-    }
-    memcpy(&nhm, body, sizeof nhm);
-
-    enum xf_wire_error error = xf_wire_parse_attrs(body + sizeof nhm,
-                                           size - sizeof nhm, attrs, N_NHA);
+    enum xf_wire_error error = xf_wire_parse_body(body, size, &nhm, sizeof nhm,
+                                                  attrs, N_NHA);
     if (error) {
         return error;
     }
