@@ -37,7 +37,9 @@ lib_libopenvswitch_la_SOURCES += \
 ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/core/prefix-trie.c \
 	xenflow-ext/core/prefix-trie.h \
+	xenflow-ext/core/rule-match.c \
 	xenflow-ext/core/rule-match.h \
+	xenflow-ext/core/rule-set.c \
 	xenflow-ext/core/rule-set.h \
 	xenflow-ext/core/rule-table-iface.c \
 	xenflow-ext/core/rule-table-lookup.c \
@@ -108,6 +110,10 @@ tests_test_xf_listener_SOURCES = \
 	xf-tests/xf-text.c \
 	xf-tests/xf-text.h
 tests_test_xf_listener_LDADD = $(XF_LIBS)
+
+noinst_PROGRAMS += tests/test-xf-rule-set
+tests_test_xf_rule_set_SOURCES = xf-tests/test-xf-rule-set.c
+tests_test_xf_rule_set_LDADD = $(XF_LIBS)
 
 noinst_PROGRAMS += tests/test-xf-rule-table
 tests_test_xf_rule_table_SOURCES = \

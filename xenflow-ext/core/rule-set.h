@@ -93,7 +93,9 @@ struct xf_rule {
     void *payload;              /* Aligned as of malloc(). */
     size_t payload_size;
 
-    struct ovs_list node;       /* Writer's: in one of the set's lists. */
+    /* Writer's. */
+    struct ovs_list node;       /* In one of the set's lists. */
+    uint64_t seq;               /* Order of creation. */
 };
 
 /* ---- Life cycle (writer). ---- */
