@@ -34,6 +34,7 @@
 #include <config.h>
 #undef NDEBUG
 #include "core/wire.h"
+#include "core/wire-guest.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -247,6 +248,7 @@ check_msg(const struct xf_wire_msg *msg, const char *what)
     case XF_WIRE_ADDR_DEL:
         CHECK(msg->prefix_len <= xf_addr_bits(&msg->ip));
         /* fall through */
+    case XF_WIRE_NEIGH_USE:
     case XF_WIRE_LINK_ADD:
     case XF_WIRE_LINK_DEL:
         CHECK(msg->ifindex && msg->ifindex <= INT32_MAX);
@@ -254,7 +256,18 @@ check_msg(const struct xf_wire_msg *msg, const char *what)
     case XF_WIRE_NEXTHOP_DEL:
         CHECK(msg->nexthop_id);
         break;
+    case XF_WIRE_HELLO:
+        CHECK(msg->ifname[0]);
+        break;
+    case XF_WIRE_LOAD: {
+        struct xf_guest_load load;
+
+        CHECK(!xf_guest_load_decode(msg->body, msg->body_size, &load));
+        CHECK(load.n_ifaces <= XF_GUEST_IFACES_MAX);
+        break;
+    }
     case XF_WIRE_END:
+    case XF_WIRE_RESYNC:
     case XF_WIRE_IGNORED:
         break;
     }
@@ -583,6 +596,10 @@ random_msg(struct xf_wire_msg *msg)
     case XF_WIRE_ADDR_DEL:
     case XF_WIRE_LINK_ADD:
     case XF_WIRE_LINK_DEL:
+    case XF_WIRE_NEIGH_USE:
+    case XF_WIRE_HELLO:
+    case XF_WIRE_LOAD:
+    case XF_WIRE_RESYNC:
     case XF_WIRE_IGNORED:
     default:
         random_other(msg);

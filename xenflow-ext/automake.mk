@@ -53,7 +53,11 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/core/wire-attr.c \
 	xenflow-ext/core/wire-attr.h \
 	xenflow-ext/core/wire-encode.c \
+	xenflow-ext/core/wire-guest.c \
+	xenflow-ext/core/wire-guest.h \
 	xenflow-ext/core/wire-link.c \
+	xenflow-ext/core/wire-put.c \
+	xenflow-ext/core/wire-put.h \
 	xenflow-ext/core/wire.c \
 	xenflow-ext/core/wire.h \
 	xenflow-ext/engine/args.c \
@@ -69,8 +73,11 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/show.c \
 	xenflow-ext/engine/speaker-apply.c \
 	xenflow-ext/engine/speaker-conn.c \
+	xenflow-ext/engine/speaker-guest.c \
 	xenflow-ext/engine/speaker-nexthop.c \
 	xenflow-ext/engine/speaker-private.h \
+	xenflow-ext/engine/speaker-tls.c \
+	xenflow-ext/engine/speaker-tls.h \
 	xenflow-ext/engine/speaker.c \
 	xenflow-ext/engine/speaker.h \
 	xenflow-ext/engine/stats.c \

@@ -77,5 +77,8 @@ typedef enum xf_wire_error xf_wire_decode_fn(const uint8_t *body, size_t size,
 xf_wire_decode_fn xf_wire_decode_neigh;
 xf_wire_decode_fn xf_wire_decode_addr;
 xf_wire_decode_fn xf_wire_decode_link;
+/* (In wire-guest.c.) */
+xf_wire_decode_fn xf_wire_decode_hello;
+xf_wire_decode_fn xf_wire_decode_load;
 
 #endif /* core/wire-attr.h */

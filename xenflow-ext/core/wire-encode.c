@@ -35,102 +35,11 @@
 #include <net/if_arp.h>
 #include <string.h>
 
+#include "core/wire-put.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/util.h"
 #include "packets.h"
 #include "util.h"
-
-#define FPM_VERSION 1
-#define FPM_TYPE_NETLINK 1
-
-/* A frame that grows at the end.  Once something didn't fit, 'failed' is set
- * and nothing more is written. */
-struct writer {
-    uint8_t *base;
-    size_t size;
-    size_t capacity;
-    bool failed;
-};
-
-/* Appends 'size' bytes of 'data' (zeros if NULL), padded to 4 bytes.  Returns
- * the offset of the first. */
-static size_t
-put(struct writer *w, const void *data, size_t size)
-{
-    size_t padded = ROUND_UP(size, NLMSG_ALIGNTO);
-    size_t ofs = w->size;
-
-    if (w->failed || padded > w->capacity - w->size) {
-        w->failed = true;
-        return 0;
-    }
-    memset(w->base + ofs, 0, padded);
-    if (data) {
-        memcpy(w->base + ofs, data, size);
-    }
-    w->size += padded;
-    return ofs;
-}
-
-/* Appends an attribute.  Returns its offset. */
-static size_t
-put_attr(struct writer *w, uint16_t type, const void *data, size_t size)
-{
-    struct rtattr rta = { .rta_len = sizeof rta + size, .rta_type = type };
-    size_t ofs = put(w, &rta, sizeof rta);
-
-    put(w, data, size);
-    return ofs;
-}
-
-static void
-put_u32(struct writer *w, uint16_t type, uint32_t value)
-{
-    put_attr(w, type, &value, sizeof value);
-}
-
-/* Gives the 16-bit length at 'ofs' (of an attribute or a next hop) the number
- * of bytes written since. */
-static void
-set_length(struct writer *w, size_t ofs)
-{
-    uint16_t length = w->size - ofs;
-
-    if (!w->failed) {
-        memcpy(w->base + ofs, &length, sizeof length);
-    }
-}
-
-/* Starts a frame of one message with 'nlh'; nlmsg_len is set at the end. */
-static void
-start_frame(struct writer *w, void *buffer, size_t capacity,
-            const struct nlmsghdr *nlh)
-{
-    const uint8_t header[XF_WIRE_HEADER_SIZE] = { FPM_VERSION,
-                                                  FPM_TYPE_NETLINK };
-
-    w->base = buffer;
-    w->size = 0;
-    w->capacity = MIN(capacity, XF_WIRE_MAX_FRAME);
-    w->failed = false;
-    put(w, header, sizeof header);
-    put(w, nlh, sizeof *nlh);
-}
-
-/* Fills in the lengths.  Returns the frame's size, 0 if it didn't fit. */
-static size_t
-finish_frame(struct writer *w)
-{
-    uint32_t nlmsg_len = w->size - XF_WIRE_HEADER_SIZE;
-
-    if (w->failed) {
-        return 0;
-    }
-    w->base[2] = w->size >> 8;
-    w->base[3] = w->size & 0xff;
-    memcpy(w->base + XF_WIRE_HEADER_SIZE, &nlmsg_len, sizeof nlmsg_len);
-    return w->size;
-}
 
 static uint8_t
 addr_family(const struct in6_addr *addr)
@@ -152,19 +61,20 @@ addr_bytes(const struct in6_addr *addr, const void **data, size_t *size)
 }
 
 static void
-put_addr(struct writer *w, uint16_t type, const struct in6_addr *addr)
+put_addr(struct xf_wire_writer *w, uint16_t type, const struct in6_addr *addr)
 {
     const void *data;
     size_t size;
 
     addr_bytes(addr, &data, &size);
-    put_attr(w, type, data, size);
+    xf_wire_put_attr(w, type, data, size);
 }
 
 /* Appends the gateway of a route of 'family', as RTA_VIA where the families
  * differ. */
 static void
-put_gateway(struct writer *w, const struct in6_addr *gateway, uint8_t family)
+put_gateway(struct xf_wire_writer *w, const struct in6_addr *gateway,
+            uint8_t family)
 {
     uint16_t gateway_family = addr_family(gateway);
 
@@ -183,14 +93,14 @@ put_gateway(struct writer *w, const struct in6_addr *gateway, uint8_t family)
     addr_bytes(gateway, &data, &size);
     memcpy(via, &gateway_family, sizeof gateway_family);
     memcpy(via + sizeof gateway_family, data, size);
-    put_attr(w, RTA_VIA, via, sizeof gateway_family + size);
+    xf_wire_put_attr(w, RTA_VIA, via, sizeof gateway_family + size);
 }
 
 static void
-put_multipath(struct writer *w, const struct xf_route_spec *route,
+put_multipath(struct xf_wire_writer *w, const struct xf_route_spec *route,
               uint8_t family)
 {
-    size_t outer = put_attr(w, RTA_MULTIPATH, NULL, 0);
+    size_t outer = xf_wire_put_attr(w, RTA_MULTIPATH, NULL, 0);
 
     for (size_t i = 0; i < route->n_nexthops; i++) {
         const struct xf_nexthop *nh = &route->nexthops[i];
@@ -198,12 +108,12 @@ put_multipath(struct writer *w, const struct xf_route_spec *route,
             .rtnh_hops = nh->weight - 1,
             .rtnh_ifindex = nh->ifindex,
         };
-        size_t inner = put(w, &rtnh, sizeof rtnh);
+        size_t inner = xf_wire_put(w, &rtnh, sizeof rtnh);
 
         put_gateway(w, &nh->gateway, family);
-        set_length(w, inner);
+        xf_wire_set_length(w, inner);
     }
-    set_length(w, outer);
+    xf_wire_set_length(w, outer);
 }
 
 static uint8_t
@@ -226,7 +136,7 @@ route_type_to_rtm(enum xf_route_type type)
 }
 
 static bool
-put_route(struct writer *w, const struct xf_wire_msg *msg)
+put_route(struct xf_wire_writer *w, const struct xf_wire_msg *msg)
 {
     const struct xf_route_spec *route = &msg->route;
     uint8_t family = addr_family(&route->prefix.addr);
@@ -243,21 +153,21 @@ put_route(struct writer *w, const struct xf_wire_msg *msg)
     if (rtm.rtm_type == RTN_UNSPEC || route->n_nexthops > XF_NH_MAX) {
         return false;
     }
-    put(w, &rtm, sizeof rtm);
+    xf_wire_put(w, &rtm, sizeof rtm);
     if (route->prefix.len) {
         put_addr(w, RTA_DST, &route->prefix.addr);
     }
     if (route->metric != (del ? UINT32_MAX : 0)) {
-        put_u32(w, RTA_PRIORITY, route->metric);
+        xf_wire_put_u32(w, RTA_PRIORITY, route->metric);
     }
     if (del || route->type != XF_ROUTE_UNICAST) {
         return true;
     }
     if (route->nhid) {
-        put_u32(w, RTA_NH_ID, route->nhid);
+        xf_wire_put_u32(w, RTA_NH_ID, route->nhid);
     } else if (route->n_nexthops == 1 && route->nexthops[0].weight == 1) {
         put_gateway(w, &route->nexthops[0].gateway, family);
-        put_u32(w, RTA_OIF, route->nexthops[0].ifindex);
+        xf_wire_put_u32(w, RTA_OIF, route->nexthops[0].ifindex);
     } else {
         put_multipath(w, route, family);
     }
@@ -265,7 +175,7 @@ put_route(struct writer *w, const struct xf_wire_msg *msg)
 }
 
 static bool
-put_nexthop(struct writer *w, const struct xf_wire_msg *msg)
+put_nexthop(struct xf_wire_writer *w, const struct xf_wire_msg *msg)
 {
     const struct xf_nexthop *nh = &msg->nexthops[0];
     bool single = msg->type == XF_WIRE_NEXTHOP_ADD && !msg->blackhole;
@@ -277,34 +187,34 @@ put_nexthop(struct writer *w, const struct xf_wire_msg *msg)
         .nh_protocol = RTPROT_ZEBRA,
     };
 
-    put(w, &nhm, sizeof nhm);
-    put_u32(w, NHA_ID, msg->nexthop_id);
+    xf_wire_put(w, &nhm, sizeof nhm);
+    xf_wire_put_u32(w, NHA_ID, msg->nexthop_id);
     if (msg->type == XF_WIRE_NEXTHOP_GROUP_ADD) {
-        size_t ofs = put_attr(w, NHA_GROUP, NULL, 0);
+        size_t ofs = xf_wire_put_attr(w, NHA_GROUP, NULL, 0);
 
         for (size_t i = 0; i < msg->n_members; i++) {
             struct nexthop_grp grp = {
                 .id = msg->members[i].id,
                 .weight = msg->members[i].weight - 1,
             };
-            put(w, &grp, sizeof grp);
+            xf_wire_put(w, &grp, sizeof grp);
         }
-        set_length(w, ofs);
+        xf_wire_set_length(w, ofs);
         return msg->n_members > 0 && msg->n_members <= XF_NH_MAX;
     } else if (single) {
         if (has_gateway) {
             put_addr(w, NHA_GATEWAY, &nh->gateway);
         }
-        put_u32(w, NHA_OIF, nh->ifindex);
+        xf_wire_put_u32(w, NHA_OIF, nh->ifindex);
         return msg->n_nexthops == 1;
     } else if (msg->type == XF_WIRE_NEXTHOP_ADD) {
-        put_attr(w, NHA_BLACKHOLE, NULL, 0);
+        xf_wire_put_attr(w, NHA_BLACKHOLE, NULL, 0);
     }
     return true;
 }
 
 static bool
-put_neigh(struct writer *w, const struct xf_wire_msg *msg)
+put_neigh(struct xf_wire_writer *w, const struct xf_wire_msg *msg)
 {
     bool add = msg->type == XF_WIRE_NEIGH_ADD;
     struct ndmsg ndm = {
@@ -314,16 +224,16 @@ put_neigh(struct writer *w, const struct xf_wire_msg *msg)
                       : msg->permanent ? NUD_PERMANENT : NUD_REACHABLE),
     };
 
-    put(w, &ndm, sizeof ndm);
+    xf_wire_put(w, &ndm, sizeof ndm);
     put_addr(w, NDA_DST, &msg->ip);
     if (add) {
-        put_attr(w, NDA_LLADDR, &msg->mac, sizeof msg->mac);
+        xf_wire_put_attr(w, NDA_LLADDR, &msg->mac, sizeof msg->mac);
     }
     return true;
 }
 
 static bool
-put_ifaddr(struct writer *w, const struct xf_wire_msg *msg)
+put_ifaddr(struct xf_wire_writer *w, const struct xf_wire_msg *msg)
 {
     struct ifaddrmsg ifa = {
         .ifa_family = addr_family(&msg->ip),
@@ -332,7 +242,7 @@ put_ifaddr(struct writer *w, const struct xf_wire_msg *msg)
         .ifa_index = msg->ifindex,
     };
 
-    put(w, &ifa, sizeof ifa);
+    xf_wire_put(w, &ifa, sizeof ifa);
     put_addr(w, IFA_ADDRESS, &msg->ip);
     if (ifa.ifa_family == AF_INET) {
         put_addr(w, IFA_LOCAL, &msg->ip);
@@ -341,7 +251,7 @@ put_ifaddr(struct writer *w, const struct xf_wire_msg *msg)
 }
 
 static bool
-put_link(struct writer *w, const struct xf_wire_msg *msg)
+put_link(struct xf_wire_writer *w, const struct xf_wire_msg *msg)
 {
     struct ifinfomsg ifi = {
         .ifi_type = ARPHRD_ETHER,
@@ -349,16 +259,16 @@ put_link(struct writer *w, const struct xf_wire_msg *msg)
         .ifi_flags = msg->up ? IFF_UP | IFF_RUNNING : 0,
     };
 
-    put(w, &ifi, sizeof ifi);
+    xf_wire_put(w, &ifi, sizeof ifi);
     if (!eth_addr_is_zero(msg->mac)) {
-        put_attr(w, IFLA_ADDRESS, &msg->mac, sizeof msg->mac);
+        xf_wire_put_attr(w, IFLA_ADDRESS, &msg->mac, sizeof msg->mac);
     }
     if (msg->ifname[0]) {
-        put_attr(w, IFLA_IFNAME, msg->ifname,
+        xf_wire_put_attr(w, IFLA_IFNAME, msg->ifname,
                  strnlen(msg->ifname, sizeof msg->ifname - 1) + 1);
     }
     if (msg->mtu) {
-        put_u32(w, IFLA_MTU, msg->mtu);
+        xf_wire_put_u32(w, IFLA_MTU, msg->mtu);
     }
     return true;
 }
@@ -366,9 +276,9 @@ put_link(struct writer *w, const struct xf_wire_msg *msg)
 /* nlmsg_type of each enum xf_wire_type, and how its body is written. */
 static const struct kind {
     const char *name;
-    uint16_t nlmsg_type;        /* 0: can't be encoded. */
+    uint16_t nlmsg_type;        /* 0: not encoded here. */
     bool new;                   /* RTM_NEW*: NLM_F_CREATE, may replace. */
-    bool (*put_body)(struct writer *, const struct xf_wire_msg *);
+    bool (*put_body)(struct xf_wire_writer *, const struct xf_wire_msg *);
 } kinds[] = {
     [XF_WIRE_ROUTE_ADD] = { "route-add", RTM_NEWROUTE, true, put_route },
     [XF_WIRE_ROUTE_DEL] = { "route-del", RTM_DELROUTE, false, put_route },
@@ -385,6 +295,10 @@ static const struct kind {
     [XF_WIRE_LINK_ADD] = { "link-add", RTM_NEWLINK, true, put_link },
     [XF_WIRE_LINK_DEL] = { "link-del", RTM_DELLINK, false, put_link },
     [XF_WIRE_END] = { "end", NLMSG_DONE, false, NULL },
+    [XF_WIRE_NEIGH_USE] = { "neigh-use", 0, false, NULL },
+    [XF_WIRE_HELLO] = { "hello", 0, false, NULL },
+    [XF_WIRE_LOAD] = { "load", 0, false, NULL },
+    [XF_WIRE_RESYNC] = { "resync", 0, false, NULL },
     [XF_WIRE_IGNORED] = { "ignored", 0, false, NULL },
 };
 
@@ -425,13 +339,13 @@ xf_wire_encode(const struct xf_wire_msg *msg, void *buffer, size_t capacity)
         .nlmsg_seq = msg->seq,
         .nlmsg_pid = msg->pid,
     };
-    struct writer w;
+    struct xf_wire_writer w;
 
-    start_frame(&w, buffer, capacity, &nlh);
+    xf_wire_start_frame(&w, buffer, capacity, &nlh);
     if (kind->put_body && !kind->put_body(&w, msg)) {
         return 0;
     }
-    return finish_frame(&w);
+    return xf_wire_finish_frame(&w);
 }
 
 /* ---- Acknowledgements. ---- */
@@ -456,11 +370,11 @@ xf_wire_encode_ack(uint32_t seq, uint32_t pid, uint16_t nlmsg_type, int error,
             .nlmsg_pid = pid,
         },
     };
-    struct writer w;
+    struct xf_wire_writer w;
 
-    start_frame(&w, buffer, capacity, &nlh);
-    put(&w, &err, sizeof err);
-    return finish_frame(&w);
+    xf_wire_start_frame(&w, buffer, capacity, &nlh);
+    xf_wire_put(&w, &err, sizeof err);
+    return xf_wire_finish_frame(&w);
 }
 
 bool
@@ -604,10 +518,20 @@ format_body(const struct xf_wire_msg *msg, struct ds *s)
     case XF_WIRE_LINK_DEL:
         format_link(msg, s);
         break;
+    case XF_WIRE_NEIGH_USE:
+        ds_put_char(s, ' ');
+        ipv6_format_mapped(&msg->ip, s);
+        ds_put_format(s, " ifindex %"PRIu32, msg->ifindex);
+        break;
+    case XF_WIRE_HELLO:
+        ds_put_format(s, " %s", msg->ifname);
+        break;
     case XF_WIRE_IGNORED:
         ds_put_format(s, " type %"PRIu16, msg->nlmsg_type);
         break;
     case XF_WIRE_END:
+    case XF_WIRE_LOAD:
+    case XF_WIRE_RESYNC:
     default:
         break;
     }

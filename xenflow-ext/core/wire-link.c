@@ -86,6 +86,10 @@ xf_wire_decode_neigh(const uint8_t *body, size_t size, bool del,
         return XF_WIRE_OK;
     }
     msg->ifindex = ndm.ndm_ifindex;
+    if (!del && ndm.ndm_flags & NTF_USE) {
+        msg->type = XF_WIRE_NEIGH_USE;
+        return XF_WIRE_OK;
+    }
     if (del || ndm.ndm_state & (NUD_INCOMPLETE | NUD_FAILED)) {
         msg->type = XF_WIRE_NEIGH_DEL;
         return XF_WIRE_OK;
@@ -100,6 +104,7 @@ xf_wire_decode_neigh(const uint8_t *body, size_t size, bool del,
         return XF_WIRE_E_ATTR;
     }
     msg->permanent = (ndm.ndm_state & (NUD_PERMANENT | NUD_NOARP)) != 0;
+    msg->confirmed = msg->permanent || ndm.ndm_state & NUD_REACHABLE;
     msg->type = XF_WIRE_NEIGH_ADD;
     return XF_WIRE_OK;
 }

@@ -44,8 +44,9 @@
  * - An IPv6 address in ::ffff:0:0/96 is refused: inside XenFlow that is an
  *   IPv4 address.
  *
- * The file is in three: wire.c (frames, routes, next hops), wire-link.c
- * (neighbours, addresses, links), wire-attr.c (what both need).
+ * The decoder is in four: wire.c (frames, routes, next hops), wire-link.c
+ * (neighbours, addresses, links), wire-guest.c (messages of our own),
+ * wire-attr.c (what all need).
  *
  * Cost: O(bytes of the message), no allocation.
  *
@@ -60,6 +61,7 @@
 #include <string.h>
 
 #include "core/wire-attr.h"
+#include "core/wire-guest.h"
 #include "openvswitch/util.h"
 #include "packets.h"
 #include "util.h"
@@ -190,6 +192,13 @@ decode_body(const struct nlmsghdr *nlh, const uint8_t *body, size_t size,
     case RTM_NEWLINK:
         error = xf_wire_decode_link(body, size, false, msg);
         break;
+    case XF_NLMSG_HELLO:
+        return xf_wire_decode_hello(body, size, false, msg);
+    case XF_NLMSG_LOAD:
+        return xf_wire_decode_load(body, size, false, msg);
+    case XF_NLMSG_RESYNC:
+        msg->type = XF_WIRE_RESYNC;
+        return XF_WIRE_OK;
     case RTM_DELROUTE:
         return decode_route(body, size, true, msg);
     case RTM_DELNEXTHOP:

@@ -62,6 +62,10 @@ enum xf_wire_type {
     XF_WIRE_LINK_ADD,           /* RTM_NEWLINK */
     XF_WIRE_LINK_DEL,           /* RTM_DELLINK */
     XF_WIRE_END,                /* NLMSG_DONE: the speaker's dump is complete */
+    XF_WIRE_NEIGH_USE,          /* RTM_NEWNEIGH with NTF_USE: host to guest. */
+    XF_WIRE_HELLO,              /* XF_NLMSG_HELLO: see core/wire-guest.h. */
+    XF_WIRE_LOAD,               /* XF_NLMSG_LOAD */
+    XF_WIRE_RESYNC,             /* XF_NLMSG_RESYNC */
     XF_WIRE_IGNORED,            /* Well formed, of no interest: other tables
                                  * than main and local, multicast, cloned
                                  * routes, NLMSG_NOOP, bridge families... */
@@ -90,8 +94,8 @@ enum xf_wire_error {
 };
 const char *xf_wire_error_name(enum xf_wire_error);
 
-/* A decoded message.  Self-contained: 'route.nexthops' points into
- * 'nexthops' of the same struct. */
+/* A decoded message.  Self-contained, but for 'body': 'route.nexthops' points
+ * into 'nexthops' of the same struct. */
 struct xf_wire_msg {
     enum xf_wire_type type;
     uint32_t seq;               /* nlmsg_seq, for the acknowledgement. */
@@ -110,12 +114,16 @@ struct xf_wire_msg {
     struct xf_nexthop_ref members[XF_NH_MAX]; /* NEXTHOP_GROUP_ADD. */
     size_t n_members;
 
+    const uint8_t *body;        /* LOAD: inside the payload, */
+    size_t body_size;           /* for xf_guest_load_decode(). */
+
     uint32_t ifindex;           /* NEIGH_*, ADDR_*, LINK_*. */
     struct in6_addr ip;         /* NEIGH_*, ADDR_*. */
     uint8_t prefix_len;         /* ADDR_*. */
     struct eth_addr mac;        /* NEIGH_ADD, LINK_ADD (zeros: not given). */
     bool permanent;             /* NEIGH_ADD: NUD_PERMANENT or NUD_NOARP. */
-    char ifname[XF_NAME_MAX];   /* LINK_*, or "". */
+    bool confirmed;             /* NEIGH_ADD: NUD_REACHABLE or permanent. */
+    char ifname[XF_NAME_MAX];   /* LINK_*, or ""; HELLO: the guest's name. */
     uint32_t mtu;               /* LINK_ADD, 0: not given. */
     bool up;                    /* LINK_ADD: IFF_UP and IFF_RUNNING. */
 };

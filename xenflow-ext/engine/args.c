@@ -371,25 +371,39 @@ parse_addresses(const struct option *option OVS_UNUSED, const char *s,
     return error;
 }
 
-/* Parses ADDRESS[:PORT] ([ADDRESS]:PORT for IPv6), or "none". */
+/* Parses the name in a peer's certificate, "": the router's. */
+static char *
+parse_peer_name(const struct option *option, const char *s,
+                struct xf_args *args)
+{
+    if (!s[0]) {
+        args->config.peer_name[0] = '\0';
+        return NULL;
+    }
+    return xf_args_parse_name(s, "peer", option_target(option, args));
+}
+
+/* Parses [pssl:]ADDRESS[:PORT] ([ADDRESS]:PORT for IPv6), or "none". */
 static char *
 parse_listen(const struct option *option OVS_UNUSED, const char *s,
              struct xf_args *args)
 {
     struct sockaddr_storage ss;
-    char *colon = strrchr(s, ':');
+    const char *whole = s;
     struct ds ds = DS_EMPTY_INITIALIZER;
 
-    if (!strcmp(s, "none")) {
+    args->config.listen_tls = !strncmp(s, "pssl:", 5);
+    s += args->config.listen_tls ? 5 : 0;
+    if (!strcmp(whole, "none")) {
         args->config.listen[0] = '\0';
         args->config.listen_port = 0;
         return NULL;
     }
-    if (!s[0] || colon == s
+    if (!s[0] || strrchr(s, ':') == s
         || !inet_parse_active(s, FPM_PORT, &ss, false, NULL)) {
         return xasprintf("'%s' is nothing to listen on: use listen=ADDRESS "
-                         "or ADDRESS:PORT, [ADDRESS]:PORT for IPv6, or none",
-                         s);
+                         "or ADDRESS:PORT, [ADDRESS]:PORT for IPv6, with "
+                         "pssl: before it for TLS, or none", whole);
     }
     ss_format_address_nobracks(&ss, &ds);
     ovs_strlcpy(args->config.listen, ds_cstr(&ds),
@@ -407,6 +421,8 @@ xf_args_parse_router_options(struct xf_args *args, int n, const char *argv[])
 {
     static const struct option options[] = {
         { "listen", XF_OPT_LISTEN, parse_listen, 0, 0, 0 },
+        { "peer-name", XF_OPT_PEER_NAME, parse_peer_name,
+          OFS(config.peer_name), 0, 0 },
         { "device", XF_OPT_DEVICE, parse_device, OFS(config.device), 0, 0 },
         { "ecmp-seed", XF_OPT_ECMP_SEED, parse_u32, OFS(config.ecmp_seed),
           0, UINT32_MAX },

@@ -80,6 +80,10 @@ xf_run_router_set(struct xf_engine *engine, struct xf_job *job)
     if (args->given & XF_OPT_LISTEN) {
         ovs_strlcpy_arrays(config.listen, args->config.listen);
         config.listen_port = args->config.listen_port;
+        config.listen_tls = args->config.listen_tls;
+    }
+    if (args->given & XF_OPT_PEER_NAME) {
+        ovs_strlcpy_arrays(config.peer_name, args->config.peer_name);
     }
     if (args->given & XF_OPT_DEVICE) {
         ovs_strlcpy_arrays(config.device, args->config.device);
@@ -335,6 +339,9 @@ xf_run_port_add(struct xf_engine *engine, struct xf_job *job)
         return error;
     }
     xf_router_update_claims(router);
+    if (router->listener) {
+        xf_listener_iface_added(router->listener);
+    }
     job->generation = xf_router_changed(router);
     return NULL;
 }

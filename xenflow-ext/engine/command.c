@@ -220,7 +220,8 @@ parse_neigh(struct xf_args *args, int n, const char *argv[])
 #define ROUTER_SET_USAGE                                                  \
     "[max-routes=N] [max-nexthops=N] [max-neighbors=N] [max-ports=N] "    \
     "[max-addresses=N] "                                                  \
-    "[listen=ADDR:PORT|none] [device=IFNAME] [punt-rate=PPS] "            \
+    "[listen=[pssl:]ADDR:PORT|none] [peer-name=NAME] [device=IFNAME] "    \
+    "[punt-rate=PPS] "                                                    \
     "[stale=SECONDS] [settle=SECONDS] [reachable=SECONDS] "               \
     "[separated=true|false]"
 #define PORT_USAGE                                                        \
@@ -233,8 +234,8 @@ static const struct xf_command commands[] = {
       parse_nothing, xf_run_router_list },
     { "xenflow/router-add",
       "ROUTER [ecmp-seed=N] " ROUTER_SET_USAGE,
-      1, 14, false, parse_router_add, xf_run_router_add },
-    { "xenflow/router-set", "ROUTER " ROUTER_SET_USAGE, 2, 14, false,
+      1, 15, false, parse_router_add, xf_run_router_add },
+    { "xenflow/router-set", "ROUTER " ROUTER_SET_USAGE, 2, 15, false,
       parse_router_set, xf_run_router_set },
     { "xenflow/router-del", "ROUTER", 1, 1, false,
       parse_router, xf_run_router_del },
@@ -274,6 +275,8 @@ static const struct xf_command commands[] = {
       parse_router, xf_run_stats_show },
     { "xenflow/speaker-list", "[--json] [ROUTER]", 0, 1, true,
       parse_router, xf_run_speaker_list },
+    { "xenflow/guest-show", "[--json] ROUTER", 1, 1, true,
+      parse_router, xf_run_guest_show },
     { "xenflow/memory-show", "[--json]", 0, 0, true,
       parse_nothing, xf_run_memory_show },
 };

@@ -77,6 +77,9 @@ struct xf_router_config {
     bool separated;             /* Data plane is in the switch. */
     char listen[INET6_ADDRSTRLEN]; /* Listener's address; "": none. */
     uint16_t listen_port;
+    bool listen_tls;
+    char peer_name[XF_NAME_MAX]; /* In a TLS peer's certificate; "": the
+                                  * router's name. */
     char device[XF_NAME_MAX];   /* Listener's device; "": any. */
 };
 
@@ -244,6 +247,7 @@ enum xf_option {
     XF_OPT_DPORT = 1 << 19,
     XF_OPT_ROWS = 1 << 20,
     XF_OPT_SKIP = 1 << 21,
+    XF_OPT_PEER_NAME = 1 << 30,
 };
 
 /* A next hop as an operator gives it. */
@@ -372,7 +376,7 @@ xf_command_fn xf_run_rule_add, xf_run_rule_del, xf_run_route_lookup,
     xf_run_rule_list;
 xf_command_fn xf_run_router_list, xf_run_router_show, xf_run_port_list,
     xf_run_neigh_list, xf_run_flow_list, xf_run_stats_show,
-    xf_run_speaker_list, xf_run_memory_show;
+    xf_run_speaker_list, xf_run_guest_show, xf_run_memory_show;
 bool xf_router_sync_done(struct xf_engine *, struct xf_job *,
                          long long int now_ms);
 /* Restates the operator's routes through guest interface 'old' as through

@@ -109,4 +109,11 @@ void xf_engine_neigh_news(struct xf_engine *, uint32_t router_id,
 struct seq;
 struct seq *xf_engine_config_seq(const struct xf_engine *);
 
+/* ---- Main thread: keys. ---- */
+
+/* Must be held while the process's TLS keys are changed, so that the engine
+ * makes no connection meanwhile; false: try again in the next turn. */
+bool xf_tls_trylock(void);
+void xf_tls_unlock(void);
+
 #endif /* engine/engine.h */

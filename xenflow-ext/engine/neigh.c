@@ -53,6 +53,11 @@ VLOG_DEFINE_THIS_MODULE(xf_neigh);
  *                 v                                     v broadcast request
  *               gone                                  gone
  *
+ * Where a guest daemon is connected, it is told first that the neighbour is in
+ * use, and has a second to let its kernel probe it: so the kernel's table
+ * stays in step with the traffic that the kernel doesn't see.  What the daemon says
+ * of dynamic neighbours is news as ARP is; their life stays here.
+ *
  * A neighbour in PROBE is used like one in REACHABLE.  When it is gone, its
  * packets are punted again and the guest resolves it.  Gateways of routes that
  * have no neighbour are asked for, at growing intervals, so that the first
@@ -94,6 +99,7 @@ struct xf_ask {
     struct in6_addr ip;
     unsigned int n_sent;
     long long int next_ms;      /* When to ask again. */
+    bool told;                  /* The guest daemon is to ask first. */
     bool wanted;                /* A gateway without a neighbour, not a
                                  * neighbour that is probed. */
     bool seen;                  /* In this scan. */
@@ -456,6 +462,7 @@ get_ask(struct xf_router *router, const char *iface,
     }
     if (ask->wanted != wanted) {
         ask->wanted = wanted;
+        ask->told = false;
         ask->n_sent = 0;
         ask->next_ms = 0;
     }
@@ -578,6 +585,14 @@ probe(struct scan *scan, const struct due *due, struct xf_ask *ask)
         return;
     }
     scan->budget--;
+    if (!ask->told && scan->router->listener) {
+        ask->told = true;
+        if (xf_listener_use_neighbor(scan->router->listener, iface->ifindex,
+                                     &due->ip)) {
+            ask->next_ms = scan->now_ms + PROBE_MS;
+            return;
+        }
+    }
     send_request(scan->router, iface, &due->ip,
                  ask->n_sent < N_UNICAST ? &due->mac : NULL);
     ask->n_sent++;

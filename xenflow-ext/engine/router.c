@@ -229,12 +229,23 @@ start_listener(struct xf_router *router, const struct xf_router_config *config,
         return NULL;
     }
 
+    if (config->listen_tls && config->device[0]) {
+        *errorp = xasprintf("router '%s': a TLS listener knows its peer by "
+                            "its certificate and can't be bound to a device: "
+                            "leave device= out, or pssl:", router->name);
+        return NULL;
+    }
+
     struct xf_listener_config lc = {
         .address = config->listen,
         .port = config->listen_port,
+        .tls_peer = (!config->listen_tls ? NULL
+                     : config->peer_name[0] ? config->peer_name
+                     : router->name),
         .device = config->device,
         .source = source,
         .source_name = "speaker",
+        .neigh_source = XF_SOURCE_LEARNED,
         .stale_ms = config->stale_ms,
         .settle_ms = config->settle_ms,
     };
@@ -439,6 +450,8 @@ xf_router_configure(struct xf_router *router,
     }
     if (strcmp(mine->listen, config->listen)
         || mine->listen_port != config->listen_port
+        || mine->listen_tls != config->listen_tls
+        || strcmp(mine->peer_name, config->peer_name)
         || strcmp(mine->device, config->device)) {
         error = replace_listener(router, config);
         if (error) {

@@ -49,7 +49,8 @@ put_listen(struct json *object, const struct xf_router *router)
     if (router->listener) {
         json_object_put_format(object, "listen",
                                strchr(config->listen, ':')
-                               ? "[%s]:%"PRIu16 : "%s:%"PRIu16,
+                               ? "%s[%s]:%"PRIu16 : "%s%s:%"PRIu16,
+                               config->listen_tls ? "pssl:" : "",
                                config->listen,
                                xf_listener_port(router->listener));
         if (config->device[0]) {
@@ -536,7 +537,7 @@ static const struct xf_column speaker_columns[] = {
     { "peer", "PEER", false, NULL },
     { "epoch", "EPOCH", false, NULL },
     { "routes", "ROUTES", true, NULL },
-    { "stale-routes", "STALE", true, NULL },
+    { "stale_routes", "STALE", true, NULL },
     { "messages", "MESSAGES", true, sum_format },
     { "refused", "REFUSED", true, sum_format },
     { "acks", "ACKS", true, NULL },
@@ -567,5 +568,82 @@ xf_run_speaker_list(struct xf_engine *engine, struct xf_job *job)
     }
     xf_table_finish(&table, &job->body);
     free(routers);
+    return NULL;
+}
+
+/* ---- Guest. ---- */
+
+static const struct xf_column guest_columns[] = {
+    { "router", "router", false, NULL },
+    { "connected", "connected", false, NULL },
+    { "name", "name", false, NULL },
+    { "neighbors_used", "neighbors used", true, NULL },
+    { "resyncs", "resyncs", true, NULL },
+    { "age_ms", "age ms", true, NULL },
+    { "uptime", "uptime s", true, NULL },
+    { "cpus", "cpus", true, NULL },
+    { "cpu_user_ms", "cpu user ms", true, NULL },
+    { "cpu_system_ms", "cpu system ms", true, NULL },
+    { "cpu_user_percent", "cpu user %", true, NULL },
+    { "cpu_system_percent", "cpu system %", true, NULL },
+    { "memory_total", "memory total", true, NULL },
+    { "memory_available", "memory available", true, NULL },
+};
+
+static const struct xf_column guest_iface_columns[] = {
+    { "name", "INTERFACE", false, NULL },
+    { "ifindex", "IFINDEX", true, NULL },
+    { "rx_packets", "RX-PACKETS", true, NULL },
+    { "rx_bytes", "RX-BYTES", true, NULL },
+    { "rx_dropped", "RX-DROPPED", true, NULL },
+    { "tx_packets", "TX-PACKETS", true, NULL },
+    { "tx_bytes", "TX-BYTES", true, NULL },
+    { "tx_dropped", "TX-DROPPED", true, NULL },
+};
+
+/* The interfaces of 'guest' as text. */
+static void
+put_guest_ifaces(const struct json *guest, struct ds *out)
+{
+    const struct json *ifaces = shash_find_data(json_object(guest),
+                                                "interfaces");
+    struct xf_table table;
+
+    if (!ifaces) {
+        return;
+    }
+    xf_table_init(&table, guest_iface_columns,
+                  ARRAY_SIZE(guest_iface_columns), false);
+    for (size_t i = 0; i < json_array(ifaces)->n; i++) {
+        xf_table_add(&table, json_clone(json_array(ifaces)->elems[i]));
+    }
+    xf_table_finish(&table, out);
+}
+
+/* guest-show */
+char *
+xf_run_guest_show(struct xf_engine *engine, struct xf_job *job)
+{
+    char *error = NULL;
+    struct xf_router *router = xf_router_by_name(engine, job->args.router,
+                                                 &error);
+    if (!router) {
+        return error;
+    }
+    if (!router->listener) {
+        return xasprintf("router '%s' has no listener that a guest daemon "
+                         "could report to: give it one with "
+                         "xenflow/router-set listen=ADDRESS", router->name);
+    }
+
+    struct json *guest = xf_listener_guest_to_json(router->listener,
+                                                   time_msec());
+    json_object_put_string(guest, "router", router->name);
+    xf_object_put(guest_columns, ARRAY_SIZE(guest_columns), job->json, guest,
+                  &job->body);
+    if (!job->json) {
+        put_guest_ifaces(guest, &job->body);
+    }
+    json_destroy(guest);
     return NULL;
 }

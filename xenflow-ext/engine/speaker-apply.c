@@ -227,6 +227,7 @@ static int
 unknown_iface(struct xf_listener *l)
 {
     l->stats.n_unknown_iface++;
+    l->conn->guest.n_lost++;
     return ENODEV;
 }
 
@@ -244,7 +245,9 @@ apply_neigh(struct xf_listener *l, const struct xf_wire_msg *msg)
     if (msg->type == XF_WIRE_NEIGH_DEL) {
         error = xf_rt_neigh_del(l->rt, iface->name, &msg->ip, &sentence);
     } else {
-        error = xf_rt_neigh_set(l->rt, l->source, iface->name, &msg->ip,
+        error = xf_rt_neigh_set(l->rt, (msg->permanent ? l->source
+                                        : l->neigh_source),
+                                iface->name, &msg->ip,
                                 msg->mac, (msg->permanent
                                            ? XF_NEIGH_PERMANENT
                                            : XF_NEIGH_REACHABLE),
@@ -422,6 +425,14 @@ xf_speaker_apply(struct xf_listener *l, const struct xf_wire_msg *msg)
     case XF_WIRE_END:
         apply_end(l, msg);
         return;
+    case XF_WIRE_HELLO:
+        xf_speaker_hello(l, msg);
+        break;
+    case XF_WIRE_LOAD:
+        xf_speaker_load(l, msg);
+        break;
+    case XF_WIRE_NEIGH_USE:     /* Those are for guests. */
+    case XF_WIRE_RESYNC:
     case XF_WIRE_IGNORED:
     default:
         break;

@@ -37,6 +37,7 @@
 
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/util.h"
+#include "stream.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -47,11 +48,13 @@
 #define MSGS_PER_CLOCK 32
 
 struct xf_speaker_conn *
-xf_speaker_conn_create(int fd, char *peer, long long int now_ms)
+xf_speaker_conn_create(int fd, struct stream *stream, char *peer,
+                       long long int now_ms)
 {
     struct xf_speaker_conn *conn = xzalloc(sizeof *conn);
 
     conn->fd = fd;
+    conn->stream = stream;
     conn->peer = peer;
     conn->since_ms = now_ms;
     conn->last_rx_ms = now_ms;
@@ -66,13 +69,65 @@ void
 xf_speaker_conn_destroy(struct xf_speaker_conn *conn)
 {
     if (conn) {
-        close(conn->fd);
+        if (conn->stream) {
+            stream_close(conn->stream);
+        } else {
+            close(conn->fd);
+        }
         free(conn->peer);
         free(conn->rx);
         free(conn->acks);
+        xf_speaker_guest_uninit(&conn->guest);
         sset_destroy(&conn->linked);
         xf_speaker_nhids_destroy(conn);
         free(conn);
+    }
+}
+
+/* ---- The socket, plain or TLS: as send() and recv(), never blocking. ---- */
+
+static ssize_t
+conn_send(struct xf_speaker_conn *conn, const void *data, size_t size)
+{
+    if (conn->stream) {
+        ssize_t n = stream_send(conn->stream, data, size);
+
+        if (n < 0) {
+            errno = -n;
+            return -1;
+        }
+        return n;
+    }
+    return send(conn->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static ssize_t
+conn_recv(struct xf_speaker_conn *conn, void *data, size_t size)
+{
+    if (conn->stream) {
+        ssize_t n = stream_recv(conn->stream, data, size);
+
+        if (n < 0) {
+            errno = -n;
+            return -1;
+        }
+        return n;
+    }
+    return recv(conn->fd, data, size, MSG_DONTWAIT);
+}
+
+static void
+conn_wait(const struct xf_speaker_conn *conn, short int events)
+{
+    if (!conn->stream) {
+        poll_fd_wait(conn->fd, events);
+        return;
+    }
+    if (events & POLLIN) {
+        stream_recv_wait(conn->stream);
+    }
+    if (events & POLLOUT) {
+        stream_send_wait(conn->stream);
     }
 }
 
@@ -147,6 +202,20 @@ xf_speaker_answer(struct xf_listener *l, const struct xf_speaker_ack *ack,
     acks_push(conn, &copy);
 }
 
+bool
+xf_speaker_conn_tell(struct xf_speaker_conn *conn, const void *frame,
+                     size_t size)
+{
+    if (conn->deaf || (tx_room(conn)
+                       < size + (XF_SPEAKER_ACKS_RESERVE
+                                 * XF_SPEAKER_ACK_SIZE))) {
+        return false;
+    }
+    memcpy(conn->tx + conn->tx_tail, frame, size);
+    conn->tx_tail += size;
+    return true;
+}
+
 /* Moves answers that are due to 'conn->tx' as far as there is room. */
 static void
 acks_to_tx(struct xf_listener *l)
@@ -179,9 +248,8 @@ xf_speaker_conn_flush(struct xf_listener *l)
             return;
         }
 
-        ssize_t n = send(conn->fd, conn->tx + conn->tx_head,
-                         conn->tx_tail - conn->tx_head,
-                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = conn_send(conn, conn->tx + conn->tx_head,
+                              conn->tx_tail - conn->tx_head);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             if (!conn->stalled_ms) {
                 conn->stalled_ms = MAX(l->now_ms, 1);
@@ -329,8 +397,8 @@ read_some(struct xf_listener *l)
         conn->rx = xrealloc(conn->rx, conn->rx_capacity);
     }
 
-    ssize_t n = recv(conn->fd, conn->rx + conn->rx_tail,
-                     conn->rx_capacity - conn->rx_tail, MSG_DONTWAIT);
+    ssize_t n = conn_recv(conn, conn->rx + conn->rx_tail,
+                          conn->rx_capacity - conn->rx_tail);
     if (n > 0) {
         conn->rx_tail += n;
         conn->last_rx_ms = l->now_ms;
@@ -361,6 +429,9 @@ xf_speaker_conn_run(struct xf_listener *l)
     size_t n_bytes = 0;
 
     conn->more = false;
+    if (conn->stream) {
+        stream_run(conn->stream);
+    }
     for (;;) {
         char *error = process_buffer(l, deadline);
         if (error) {
@@ -412,20 +483,29 @@ xf_speaker_conn_wait(const struct xf_listener *l)
             poll_immediate_wake();
         }
     } else if (can_process(conn)) {
-        poll_fd_wait(conn->fd, POLLIN);
+        conn_wait(conn, POLLIN);
+    }
+    if (conn->stream) {
+        stream_run_wait(conn->stream);
     }
     if (conn->tx_head != conn->tx_tail) {
-        poll_fd_wait(conn->fd, POLLOUT);
+        conn_wait(conn, POLLOUT);
         if (conn->stalled_ms) {
             poll_timer_wait_until(conn->stalled_ms + XF_SPEAKER_STALL_MS);
         }
     }
 }
 
+/* Of a TLS connection only what was read is known: what came since the last
+ * run isn't. */
 bool
 xf_speaker_conn_is_idle(const struct xf_speaker_conn *conn)
 {
     struct pollfd pfd = { .fd = conn->fd, .events = POLLIN };
+
+    if (conn->stream) {
+        return !conn->eof && !has_message(conn) && !conn->more;
+    }
 
     return !conn->eof && !has_message(conn) && poll(&pfd, 1, 0) <= 0;
 }

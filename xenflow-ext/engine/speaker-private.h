@@ -25,6 +25,7 @@
  * speaker-conn.c   one connection: bytes in, messages out, acknowledgements
  * speaker-apply.c  one message: what it does to the rule table
  * speaker-nexthop.c  ids of next-hop objects
+ * speaker-guest.c  a guest daemon: its load, what it is told
  *
  * Cost
  * ----
@@ -33,6 +34,8 @@
  *
  * Threads: the engine's own. */
 
+#include "core/wire-guest.h"
+#include "engine/speaker-tls.h"
 #include "engine/speaker.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/vlog.h"
@@ -63,9 +66,21 @@ struct xf_speaker_ack {
     bool wanted;                /* False: the speaker didn't ask. */
 };
 
+/* What is known of the guest daemon at the other end, if it is one. */
+struct xf_speaker_guest {
+    bool known;                 /* It said XF_NLMSG_HELLO. */
+    bool want_resync;           /* It is to state all again. */
+    char name[XF_NAME_MAX];
+    uint64_t n_lost;            /* Statements of interfaces unknown here. */
+    struct xf_guest_load *load; /* Last report, or NULL; owned. */
+    struct xf_guest_load *before; /* The one before, likewise. */
+    long long int load_ms;      /* When 'load' came. */
+};
+
 /* A connection. */
 struct xf_speaker_conn {
-    int fd;
+    int fd;                     /* -1: see 'stream'. */
+    struct stream *stream;      /* TLS; NULL: see 'fd'. */
     char *peer;                 /* "10.0.0.2:33000", for people. */
     long long int since_ms;     /* When it was accepted. */
     long long int last_rx_ms;   /* When bytes last came. */
@@ -89,6 +104,7 @@ struct xf_speaker_conn {
     size_t acks_allocated, acks_head, n_acks;
     struct xf_speaker_ack end;  /* Of NLMSG_DONE: due after the sweep. */
 
+    struct xf_speaker_guest guest;
     struct sset linked;         /* Interfaces whose ifindex it stated. */
     struct hmap nhids;          /* Its next-hop ids, struct xf_speaker_nhid. */
 };
@@ -111,6 +127,9 @@ struct xf_speaker_stats {
     uint64_t n_folded;          /* Deletion and addition became one. */
     uint64_t n_swept;           /* Stale statements removed. */
     uint64_t n_acked, n_nacked; /* Answers queued. */
+    uint64_t n_refused_peers;   /* By TLS. */
+    uint64_t n_used;            /* Neighbours in use, told to the guest. */
+    uint64_t n_resyncs;         /* Asked of the guest. */
 };
 
 struct xf_listener {
@@ -120,13 +139,16 @@ struct xf_listener {
     char *name;                 /* "10.0.0.1:2620%tap1", for people. */
     uint16_t port;
     uint32_t source;
+    uint32_t neigh_source;
     long long int stale_ms;
     long long int settle_ms;
     struct xf_rt *rt;
     const struct xf_listener_ops *ops;
     void *aux;
 
-    int fd;                     /* -1: to be opened again. */
+    int fd;                     /* -1: to be opened again, or TLS. */
+    struct xf_tls *tls;         /* NULL: plain. */
+    bool refusal_logged;        /* Of a peer; until one gets through. */
     unsigned int device_index;  /* Of the device that 'fd' is bound to. */
     long long int check_ms;     /* When to look at the device again. */
     bool check_failed;          /* The failure was logged. */
@@ -157,8 +179,10 @@ void xf_speaker_complain(struct xf_listener *, char *error);
 
 /* ---- speaker-conn.c ---- */
 
-/* Takes ownership of 'fd', which must not block. */
-struct xf_speaker_conn *xf_speaker_conn_create(int fd, char *peer,
+/* Takes ownership of 'fd', which must not block, or of 'stream' if that is
+ * nonnull, and of 'peer'. */
+struct xf_speaker_conn *xf_speaker_conn_create(int fd, struct stream *stream,
+                                               char *peer,
                                                long long int now_ms);
 void xf_speaker_conn_destroy(struct xf_speaker_conn *);
 /* Reads, applies and answers.  Returns NULL, or a sentence that says why the
@@ -169,6 +193,10 @@ void xf_speaker_conn_wait(const struct xf_listener *);
 bool xf_speaker_conn_is_idle(const struct xf_speaker_conn *);
 /* Writes answers that are due, as far as the socket takes them. */
 void xf_speaker_conn_flush(struct xf_listener *);
+/* Sends a whole frame that nobody asked for, if answers leave room for it;
+ * returns false if not. */
+bool xf_speaker_conn_tell(struct xf_speaker_conn *, const void *frame,
+                          size_t size);
 /* Answers 'ack': 'error' is a positive errno, told at once, or 0, told when
  * all changes so far are acknowledged. */
 void xf_speaker_answer(struct xf_listener *, const struct xf_speaker_ack *ack,
@@ -188,5 +216,14 @@ uint32_t xf_speaker_nhid_get(struct xf_listener *, uint32_t id);
 /* Likewise, but 0 if there is none; the speaker's 'id' means nothing after. */
 uint32_t xf_speaker_nhid_forget(struct xf_listener *, uint32_t id);
 void xf_speaker_nhids_destroy(struct xf_speaker_conn *);
+
+
+/* ---- speaker-guest.c ---- */
+
+void xf_speaker_hello(struct xf_listener *, const struct xf_wire_msg *);
+void xf_speaker_load(struct xf_listener *, const struct xf_wire_msg *);
+/* Sends what is due to the connected guest. */
+void xf_speaker_guest_run(struct xf_listener *);
+void xf_speaker_guest_uninit(struct xf_speaker_guest *);
 
 #endif /* engine/speaker-private.h */

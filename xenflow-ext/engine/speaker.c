@@ -46,11 +46,13 @@
 #include "openvswitch/util.h"
 #include "packets.h"
 #include "socket-util.h"
+#include "stream.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(xf_speaker);
 
 COVERAGE_DEFINE(xf_speaker_connect);
+COVERAGE_DEFINE(xf_speaker_refuse);
 COVERAGE_DEFINE(xf_speaker_sweep);
 
 /* Logs lines that a peer can cause. */
@@ -69,6 +71,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 20);
 #define SETTLE_RETRY_MS 100
 
 static int open_socket(struct xf_listener *, char **errorp);
+static void open_tls(struct xf_listener *, const char *peer, char **errorp);
 
 /* ---- Life. ---- */
 
@@ -84,9 +87,9 @@ listener_name(const struct xf_listener *l)
 {
     bool v6 = strchr(l->address, ':') != NULL;
 
-    return xasprintf("%s%s%s:%"PRIu16"%s%s", v6 ? "[" : "", l->address,
-                     v6 ? "]" : "", l->port, l->device[0] ? "%" : "",
-                     l->device);
+    return xasprintf("%s%s%s%s:%"PRIu16"%s%s", l->tls ? "pssl:" : "",
+                     v6 ? "[" : "", l->address, v6 ? "]" : "", l->port,
+                     l->device[0] ? "%" : "", l->device);
 }
 
 struct xf_listener *
@@ -100,6 +103,8 @@ xf_listener_create(const struct xf_listener_config *config, struct xf_rt *rt,
     l->device = xstrdup(config->device ? config->device : "");
     l->port = config->port;
     l->source = config->source;
+    l->neigh_source = (config->neigh_source ? config->neigh_source
+                       : config->source);
     l->rt = rt;
     l->ops = ops;
     l->aux = aux;
@@ -107,13 +112,19 @@ xf_listener_create(const struct xf_listener_config *config, struct xf_rt *rt,
     xf_listener_set_timers(l, config->stale_ms, config->settle_ms);
 
     *errorp = NULL;
-    l->fd = open_socket(l, errorp);
-    if (l->fd < 0
+    l->fd = -1;
+    if (config->tls_peer) {
+        open_tls(l, config->tls_peer, errorp);
+    } else {
+        l->fd = open_socket(l, errorp);
+    }
+    if (*errorp
         || xf_rt_source_add(rt, l->source, config->source_name,
                             XF_PREF_SPEAKER, errorp)) {
         if (l->fd >= 0) {
             close(l->fd);
         }
+        xf_tls_destroy(l->tls);
         free(l->address);
         free(l->device);
         free(l);
@@ -134,6 +145,7 @@ xf_listener_destroy(struct xf_listener *l)
         if (l->fd >= 0) {
             close(l->fd);
         }
+        xf_tls_destroy(l->tls);
         free(l->address);
         free(l->device);
         free(l->name);
@@ -284,6 +296,20 @@ open_socket(struct xf_listener *l, char **errorp)
     return fd;
 }
 
+/* Likewise for TLS; sets 'l->tls'. */
+static void
+open_tls(struct xf_listener *l, const char *peer, char **errorp)
+{
+    int error = xf_tls_create(l->address, l->port, peer, &l->tls);
+
+    if (error) {
+        *errorp = xasprintf("cannot listen with TLS on %s port %"PRIu16": %s",
+                            l->address, l->port, listen_advice(error));
+    } else {
+        l->port = xf_tls_port(l->tls);
+    }
+}
+
 /* Opens the socket again if the device's name has come to mean another one. */
 static void
 device_run(struct xf_listener *l)
@@ -350,21 +376,17 @@ set_socket_options(int fd)
     setsockopt_tcp_nodelay(fd);
 }
 
-/* Makes 'fd' the listener's connection and begins an epoch. */
+/* Makes 'fd' or 'stream' the listener's connection and begins an epoch.  Takes
+ * ownership of both and of 'peer'. */
 static void
-connected(struct xf_listener *l, int fd, const struct sockaddr_storage *ss)
+connected(struct xf_listener *l, int fd, struct stream *stream, char *peer)
 {
-    struct ds peer = DS_EMPTY_INITIALIZER;
-
     COVERAGE_INC(xf_speaker_connect);
-    ss_format_address(ss, &peer);
-    ds_put_format(&peer, ":%"PRIu16, ss_get_port(ss));
-    VLOG_INFO_RL(&rl, "%s: %s has connected%s%s", l->name, ds_cstr(&peer),
+    VLOG_INFO_RL(&rl, "%s: %s has connected%s%s", l->name, peer,
                  l->conn ? " and takes the place of " : "",
                  l->conn ? l->conn->peer : "");
     drop_conn(l);
-    set_socket_options(fd);
-    l->conn = xf_speaker_conn_create(fd, ds_steal_cstr(&peer), l->now_ms);
+    l->conn = xf_speaker_conn_create(fd, stream, peer, l->now_ms);
     l->stats.n_connects++;
 
     xf_rt_source_mark(l->rt, l->source, NULL);
@@ -390,7 +412,40 @@ accept_run(struct xf_listener *l)
             }
             break;
         }
-        connected(l, fd, &ss);
+
+        struct ds peer = DS_EMPTY_INITIALIZER;
+        ss_format_address(&ss, &peer);
+        ds_put_format(&peer, ":%"PRIu16, ss_get_port(&ss));
+        set_socket_options(fd);
+        connected(l, fd, NULL, ds_steal_cstr(&peer));
+    }
+}
+
+/* Likewise for TLS.  Refusals are counted; the first since a peer got through
+ * is logged. */
+static void
+tls_run(struct xf_listener *l)
+{
+    for (int i = 0; l->tls && i < ACCEPT_MAX; i++) {
+        char *why;
+        struct stream *stream = xf_tls_run(l->tls, l->now_ms, &why);
+
+        if (stream) {
+            l->refusal_logged = false;
+            connected(l, -1, stream, xstrdup(stream_get_name(stream)));
+        } else if (why) {
+            COVERAGE_INC(xf_speaker_refuse);
+            l->stats.n_refused_peers++;
+            if (!l->refusal_logged) {
+                VLOG_WARN("%s: %s (further ones are only counted)", l->name,
+                          why);
+                l->refusal_logged = true;
+            }
+            free(l->last_error);
+            l->last_error = why;
+        } else {
+            break;
+        }
     }
 }
 
@@ -454,6 +509,7 @@ xf_listener_run(struct xf_listener *l, long long int now_ms)
     l->now_ms = now_ms;
     device_run(l);
     accept_run(l);
+    tls_run(l);
     if (l->conn) {
         char *why = xf_speaker_conn_run(l);
 
@@ -468,6 +524,7 @@ xf_listener_run(struct xf_listener *l, long long int now_ms)
     epoch_run(l);
     sweep_run(l);
     if (l->conn) {
+        xf_speaker_guest_run(l);
         xf_speaker_conn_flush(l);
     }
 }
@@ -477,6 +534,9 @@ xf_listener_wait(struct xf_listener *l)
 {
     if (l->fd >= 0) {
         poll_fd_wait(l->fd, POLLIN);
+    }
+    if (l->tls) {
+        xf_tls_wait(l->tls);
     }
     if (l->device[0]) {
         poll_timer_wait_until(l->check_ms);
@@ -516,6 +576,7 @@ xf_listener_is_idle(const struct xf_listener *l)
 
     return (!l->held.valid && !l->sweeping
             && (l->fd < 0 || poll(&pfd, 1, 0) <= 0)
+            && (!l->tls || xf_tls_is_idle(l->tls))
             && (!l->conn || xf_speaker_conn_is_idle(l->conn)));
 }
 
@@ -550,7 +611,7 @@ put_stats(struct json *object, const struct xf_speaker_stats *stats)
     put_number(object, "bytes", stats->n_bytes);
     put_number(object, "frames", stats->n_frames);
     put_number(object, "rejected", stats->n_rejected);
-    put_number(object, "unknown-interface", stats->n_unknown_iface);
+    put_number(object, "unknown_interface", stats->n_unknown_iface);
     put_number(object, "folded", stats->n_folded);
     put_number(object, "swept", stats->n_swept);
     put_number(object, "acks", stats->n_acked);
@@ -573,20 +634,25 @@ xf_listener_to_json(const struct xf_listener *l, long long int now_ms)
     json_object_put_string(object, "address", l->address);
     put_number(object, "port", l->port);
     json_object_put_string(object, "device", l->device);
-    json_object_put(object, "listening", json_boolean_create(l->fd >= 0));
+    json_object_put(object, "listening",
+                    json_boolean_create(l->fd >= 0 || l->tls));
+    if (l->tls) {
+        json_object_put(object, "tls", json_boolean_create(true));
+        put_number(object, "refused_peers", l->stats.n_refused_peers);
+    }
     json_object_put(object, "connected", json_boolean_create(l->conn != NULL));
     json_object_put_string(object, "epoch", epoch_name(l));
     if (l->conn) {
         json_object_put_string(object, "peer", l->conn->peer);
-        put_number(object, "connected-ms", now_ms - l->conn->since_ms);
-        put_number(object, "silent-ms", now_ms - l->conn->last_rx_ms);
-        put_number(object, "acks-pending", l->conn->n_acks);
+        put_number(object, "connected_ms", now_ms - l->conn->since_ms);
+        put_number(object, "silent_ms", now_ms - l->conn->last_rx_ms);
+        put_number(object, "acks_pending", l->conn->n_acks);
     }
     put_number(object, "routes", xf_rt_source_n_routes(l->rt, l->source));
-    put_number(object, "stale-routes", xf_rt_source_n_stale(l->rt, l->source));
+    put_number(object, "stale_routes", xf_rt_source_n_stale(l->rt, l->source));
     put_stats(object, &l->stats);
     if (l->last_error) {
-        json_object_put_string(object, "last-error", l->last_error);
+        json_object_put_string(object, "last_error", l->last_error);
     }
     return object;
 }

@@ -20,8 +20,9 @@
 /* Listener of one virtual router: takes the wire protocol from the router's
  * speakers (FRR's FPM, guest daemon, another host) into its rule table.
  *
- * FPM has no authentication: a listener is bound to the router's own
+ * FPM has no authentication: a plain listener is bound to the router's own
  * management tap, so a guest speaks only for its own router whatever it sends.
+ * A TLS listener knows its peer by its certificate (engine/speaker-tls.h).
  *
  * Resynchronisation
  * -----------------
@@ -52,10 +53,15 @@ struct xf_listener;
 struct xf_listener_config {
     const char *address;        /* Local address to listen on. */
     uint16_t port;              /* FPM's is 2620; 0: kernel chooses. */
+    const char *tls_peer;       /* NULL: plain TCP.  Else TLS, and the peer's
+                                 * certificate must have this name; needs
+                                 * 'device' to be NULL or "". */
     const char *device;         /* SO_BINDTODEVICE; NULL or "": any. */
     uint32_t source;            /* Id of the source in the table (added and
                                  * removed by the listener). */
     const char *source_name;
+    uint32_t neigh_source;      /* Of dynamic neighbours, whose life isn't the
+                                 * speaker's; 0: 'source'. */
     long long int stale_ms;     /* See above. */
     long long int settle_ms;
 };
@@ -101,8 +107,22 @@ bool xf_listener_is_idle(const struct xf_listener *);
  * choice). */
 uint16_t xf_listener_port(const struct xf_listener *);
 
+/* Packets are sent to neighbour 'ip' on the guest's interface 'ifindex', which
+ * wasn't heard of lately: tells a guest daemon to probe it.  Returns false if
+ * there is none, or no room to tell. */
+bool xf_listener_use_neighbor(struct xf_listener *, uint32_t ifindex,
+                              const struct in6_addr *ip);
+
+/* An interface was added to the table: a guest daemon whose statements were
+ * lost because they were about unknown interfaces shall state all again. */
+void xf_listener_iface_added(struct xf_listener *);
+
+/* What the connected guest daemon says of itself, for guest-show. */
+struct json *xf_listener_guest_to_json(const struct xf_listener *,
+                                       long long int now_ms);
+
 /* State for speaker-list: peer, since when, bytes, messages by type, refusals
- * by reason, routes, what is stale ("stale-routes": statements of every kind
+ * by reason, routes, what is stale ("stale_routes": statements of every kind
  * that wait to be swept). */
 struct json *xf_listener_to_json(const struct xf_listener *,
                                  long long int now_ms);

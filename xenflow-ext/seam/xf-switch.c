@@ -678,3 +678,15 @@ xf_switch_exit(void)
     xf_engine_destroy(s->engine);
     ovsrcu_postpone(seam_destroy, s);
 }
+
+bool
+xf_switch_keys_trylock(void)
+{
+    return xf_tls_trylock();
+}
+
+void
+xf_switch_keys_unlock(void)
+{
+    xf_tls_unlock();
+}

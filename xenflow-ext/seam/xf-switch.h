@@ -37,6 +37,10 @@ void xf_switch_run(void);
 void xf_switch_wait(void);
 void xf_switch_exit(void);
 
+/* Held by bridge.c while it changes the TLS keys; false: not now. */
+bool xf_switch_keys_trylock(void);
+void xf_switch_keys_unlock(void);
+
 /* The engine of this process; NULL before init and after exit.  Any thread. */
 struct xf_engine *xf_switch_engine(void);
 
