@@ -35,6 +35,10 @@ lib_libopenvswitch_la_SOURCES += \
 # All else of the switch.  Programs link ofproto/libofproto.la before
 # lib/libopenvswitch.la, so it may call the above and all of lib/.
 ofproto_libofproto_la_SOURCES += \
+	xenflow-ext/core/mirror-news.c \
+	xenflow-ext/core/mirror-news.h \
+	xenflow-ext/core/mirror.c \
+	xenflow-ext/core/mirror.h \
 	xenflow-ext/core/prefix-trie.c \
 	xenflow-ext/core/prefix-trie.h \
 	xenflow-ext/core/rule-match.c \
@@ -89,6 +93,31 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/seam/xf-xlate.h
 
 # Programs.
+bin_PROGRAMS += utilities/xenflow-guestd
+utilities_xenflow_guestd_SOURCES = \
+	xf-utilities/xenflow-guestd-host.c \
+	xf-utilities/xenflow-guestd-host.h \
+	xf-utilities/xenflow-guestd-kernel.c \
+	xf-utilities/xenflow-guestd-kernel.h \
+	xf-utilities/xenflow-guestd-load.c \
+	xf-utilities/xenflow-guestd-load.h \
+	xf-utilities/xenflow-guestd.c
+utilities_xenflow_guestd_LDADD = ofproto/libofproto.la lib/libopenvswitch.la
+
+# Needs nothing but a kernel: "make utilities/xenflow-guestd-static".
+EXTRA_PROGRAMS += utilities/xenflow-guestd-static
+CLEANFILES += utilities/xenflow-guestd-static
+utilities_xenflow_guestd_static_SOURCES = \
+	$(utilities_xenflow_guestd_SOURCES) \
+	xf-utilities/xenflow-guestd-static.c
+XF_STATIC_LIBS = ofproto/.libs/libofproto.a lib/.libs/libopenvswitch.a \
+	$(SSL_LIBS) $(CAPNG_LDADD) -lpthread -lm
+utilities_xenflow_guestd_static_LDADD = $(XF_STATIC_LIBS)
+utilities_xenflow_guestd_static_DEPENDENCIES = \
+	ofproto/libofproto.la lib/libopenvswitch.la
+utilities_xenflow_guestd_static_LINK = \
+	$(CCLD) $(AM_CFLAGS) $(CFLAGS) -static -s -o $@
+
 bin_PROGRAMS += utilities/xenflow-traffic
 utilities_xenflow_traffic_SOURCES = \
 	xf-utilities/xenflow-traffic-receive.c \
