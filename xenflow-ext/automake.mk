@@ -67,6 +67,10 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/args.c \
 	xenflow-ext/engine/change.c \
 	xenflow-ext/engine/command.c \
+	xenflow-ext/engine/config-db.c \
+	xenflow-ext/engine/config-entry.c \
+	xenflow-ext/engine/config.c \
+	xenflow-ext/engine/config.h \
 	xenflow-ext/engine/engine-private.h \
 	xenflow-ext/engine/engine.c \
 	xenflow-ext/engine/engine.h \

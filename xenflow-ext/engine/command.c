@@ -180,6 +180,17 @@ parse_long_list(struct xf_args *args, int n, const char *argv[])
                                                          argv + 1);
 }
 
+/* [ROUTER] [skip=N] [limit=N] */
+static char *
+parse_config_list(struct xf_args *args, int n, const char *argv[])
+{
+    int i = n && !strchr(argv[0], '=');
+    char *error = parse_router(args, i, argv);
+
+    return error ? error : xf_args_parse_listing_options(args, n - i,
+                                                         argv + i);
+}
+
 /* ROUTER DST [OPTION...] */
 static char *
 parse_route_lookup(struct xf_args *args, int n, const char *argv[])
@@ -277,16 +288,19 @@ static const struct xf_command commands[] = {
       parse_router, xf_run_speaker_list },
     { "xenflow/guest-show", "[--json] ROUTER", 1, 1, true,
       parse_router, xf_run_guest_show },
+    { "xenflow/config-list", "[--json] [ROUTER] [skip=N] [limit=N]", 0, 3,
+      true, parse_config_list, xf_run_config_list },
     { "xenflow/memory-show", "[--json]", 0, 0, true,
       parse_nothing, xf_run_memory_show },
 };
 
 /* ---- Jobs. ---- */
 
-static void
-job_destroy(struct xf_job *job)
+void
+xf_job_destroy(struct xf_job *job)
 {
     free(job->args.hops);
+    free(job->text);
     ds_destroy(&job->body);
     free(job);
 }
@@ -296,7 +310,7 @@ void
 xf_job_answer(struct xf_job *job)
 {
     job->reply(job->reply_aux, !job->failed, ds_cstr(&job->body));
-    job_destroy(job);
+    xf_job_destroy(job);
 }
 
 /* Answers 'job' with 'error', and destroys it. */
@@ -304,11 +318,12 @@ void
 xf_job_refuse(struct xf_job *job, const char *error)
 {
     job->reply(job->reply_aux, false, error);
-    job_destroy(job);
+    xf_job_destroy(job);
 }
 
-static const struct xf_command *
-find_command(const char *name)
+/* The command called 'name', with "xenflow/", or NULL.  Any thread. */
+const struct xf_command *
+xf_command_find(const char *name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         if (!strcmp(commands[i].name, name)) {
@@ -318,10 +333,11 @@ find_command(const char *name)
     return NULL;
 }
 
-/* Checks the number of arguments and parses them into a new job. */
-static struct xf_job *
-job_create(const struct xf_command *command, int n, const char *argv[],
-           char **errorp)
+/* Checks the number of arguments and parses them into a new job.  Any
+ * thread. */
+struct xf_job *
+xf_job_create(const struct xf_command *command, int n, const char *argv[],
+              char **errorp)
 {
     bool json = n && !strcmp(argv[0], "--json");
 
@@ -346,9 +362,10 @@ job_create(const struct xf_command *command, int n, const char *argv[],
     ds_init(&job->body);
     *errorp = command->parse(&job->args, n, argv);
     if (*errorp) {
-        job_destroy(job);
+        xf_job_destroy(job);
         return NULL;
     }
+    job->text = xf_config_text(command, n, argv);
     return job;
 }
 
@@ -359,9 +376,9 @@ void
 xf_command_post(struct xf_engine *engine, int argc, const char *argv[],
                 xf_reply_fn *reply, void *aux)
 {
-    const struct xf_command *command = find_command(argv[0]);
+    const struct xf_command *command = xf_command_find(argv[0]);
     char *error;
-    struct xf_job *job = job_create(command, argc - 1, argv + 1, &error);
+    struct xf_job *job = xf_job_create(command, argc - 1, argv + 1, &error);
 
     if (!job) {
         reply(aux, false, error);

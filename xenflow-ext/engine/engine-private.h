@@ -24,6 +24,7 @@
  * router.c    one virtual router: life, registry, claims, listener
  * neigh.c     neighbour life
  * command.c   the table of commands, posting, replying
+ * config*.c   what is kept over a restart (engine/config.h)
  * args.c      syntax of commands' arguments (main thread)
  * change.c    commands that change a router (engine's thread)
  * route.c     rule-add, -del, -list, route-lookup (engine's thread)
@@ -36,6 +37,7 @@
  * posted back, answered in the main thread. */
 
 #include "cmap.h"
+#include "engine/config.h"
 #include "engine/engine.h"
 #include "engine/speaker.h"
 #include "latch.h"
@@ -48,6 +50,7 @@
 #include "ovs-thread.h"
 
 struct json;
+struct xf_args;
 
 /* Ids of the sources that the engine has in each table. */
 enum xf_engine_source {
@@ -159,6 +162,8 @@ struct xf_engine {
     struct ovs_mutex mutex;
     struct ovs_list jobs OVS_GUARDED;    /* Posted, not yet taken. */
     struct ovs_list replies OVS_GUARDED; /* To be answered. */
+    char *database OVS_GUARDED; /* For 'config'; NULL: it has it. */
+    atomic_bool load;           /* 'config' is to connect. */
 
     /* Engine's thread only. */
     struct ovs_list routers;
@@ -166,6 +171,8 @@ struct xf_engine {
     struct ovs_list dying;      /* Deleted, not yet acknowledged. */
     struct ovs_list waiting;    /* Jobs, by ascending 'generation'. */
     struct ovs_list syncing;    /* Jobs of "router-sync". */
+    struct ovs_list writing;    /* Jobs, acknowledged but not yet written. */
+    struct xf_config *config;   /* NULL: nothing is kept. */
     uint32_t last_id;
     uint64_t generation;        /* Of the last change. */
     uint64_t acked;             /* Last generation acknowledged. */
@@ -201,6 +208,8 @@ void xf_router_delete(struct xf_router *);
 void xf_router_release(struct xf_router *);
 char *xf_router_configure(struct xf_router *,
                           const struct xf_router_config *)
+    OVS_WARN_UNUSED_RESULT;
+char *xf_router_check_fixed(const struct xf_router *, const struct xf_args *)
     OVS_WARN_UNUSED_RESULT;
 struct xf_router *xf_router_by_name(const struct xf_engine *, const char *,
                                     char **errorp);
@@ -331,6 +340,7 @@ struct xf_job {
     const struct xf_command *command;
     bool json;
     struct xf_args args;
+    char *text;                 /* What it leaves in the database, or NULL. */
 
     /* The answer. */
     bool failed;
@@ -338,7 +348,8 @@ struct xf_job {
     uint64_t generation;        /* To be acknowledged before; 0: none. */
     uint32_t router_id;         /* "router-sync". */
     long long int sync_ms;      /* "router-sync": since when. */
-    long long int waiting_ms;   /* In 'waiting' since. */
+    long long int waiting_ms;   /* In 'waiting' or 'writing' since. */
+    uint64_t config_seq;        /* To be written before; 0: none. */
 
     /* Main thread. */
     xf_reply_fn *reply;
@@ -367,6 +378,12 @@ void xf_command_post(struct xf_engine *, int argc, const char *argv[],
 void xf_job_answer(struct xf_job *);
 void xf_job_refuse(struct xf_job *, const char *error);
 
+/* command.c: any thread. */
+const struct xf_command *xf_command_find(const char *name);
+struct xf_job *xf_job_create(const struct xf_command *, int n,
+                             const char *argv[], char **errorp);
+void xf_job_destroy(struct xf_job *);
+
 /* change.c, route.c, show.c: engine's thread. */
 typedef char *xf_command_fn(struct xf_engine *, struct xf_job *);
 xf_command_fn xf_run_router_add, xf_run_router_set, xf_run_router_del,
@@ -376,7 +393,8 @@ xf_command_fn xf_run_rule_add, xf_run_rule_del, xf_run_route_lookup,
     xf_run_rule_list;
 xf_command_fn xf_run_router_list, xf_run_router_show, xf_run_port_list,
     xf_run_neigh_list, xf_run_flow_list, xf_run_stats_show,
-    xf_run_speaker_list, xf_run_guest_show, xf_run_memory_show;
+    xf_run_speaker_list, xf_run_guest_show, xf_run_memory_show,
+    xf_run_config_list;
 bool xf_router_sync_done(struct xf_engine *, struct xf_job *,
                          long long int now_ms);
 /* Restates the operator's routes through guest interface 'old' as through

@@ -67,6 +67,8 @@ xf_engine_create(const struct xf_switch *sw)
     ovs_list_init(&engine->dying);
     ovs_list_init(&engine->waiting);
     ovs_list_init(&engine->syncing);
+    ovs_list_init(&engine->writing);
+    atomic_init(&engine->load, false);
     atomic_init(&engine->n_turns, 0);
     atomic_init(&engine->turn_total_ns, 0);
     atomic_init(&engine->turn_max_ns, 0);
@@ -76,10 +78,43 @@ xf_engine_create(const struct xf_switch *sw)
     return engine;
 }
 
+/* See engine/engine.h. */
+void
+xf_engine_keep(struct xf_engine *engine, const char *remote)
+{
+    char *copy = xstrdup(remote);
+    char *save = NULL;
+    bool local = true;
+
+    for (char *one = strtok_r(copy, ",", &save); one;
+         one = strtok_r(NULL, ",", &save)) {
+        local = local && !strncmp(one, "unix:", strlen("unix:"));
+    }
+    free(copy);
+    if (!local) {
+        VLOG_WARN("database %s isn't a local socket: what commands configure "
+                  "isn't kept; use unix:FILE", remote);
+        return;
+    }
+    ovs_mutex_lock(&engine->mutex);
+    engine->database = xstrdup(remote);
+    ovs_mutex_unlock(&engine->mutex);
+    xf_engine_wake(engine);
+}
+
+/* See engine/engine.h. */
+void
+xf_engine_load(struct xf_engine *engine)
+{
+    atomic_store(&engine->load, true);
+    xf_engine_wake(engine);
+}
+
 /* RCU callback: no reader can hold the engine any more. */
 static void
 engine_free(struct xf_engine *engine)
 {
+    free(engine->database);
     xf_neigh_drain(engine);
     mpsc_queue_destroy(&engine->news);
     ovs_mutex_destroy(&engine->mutex);
@@ -129,6 +164,7 @@ xf_engine_destroy(struct xf_engine *engine)
     ovs_mutex_unlock(&engine->mutex);
     refuse_jobs(&engine->waiting);
     refuse_jobs(&engine->syncing);
+    refuse_jobs(&engine->writing);
     refuse_jobs(&jobs);
 
     cmap_destroy(&engine->routers_by_name);
@@ -251,6 +287,33 @@ job_done(struct xf_engine *engine, struct xf_job *job)
     seq_change(engine->reply_seq);
 }
 
+/* 'job' is acknowledged: hands it over, as soon as it's written. */
+static void
+job_acked(struct xf_engine *engine, struct xf_job *job, long long int now_ms)
+{
+    if (engine->config && !xf_config_is_written(engine->config, job)) {
+        job->waiting_ms = now_ms;
+        ovs_list_push_back(&engine->writing, &job->node);
+    } else {
+        job_done(engine, job);
+    }
+}
+
+/* Hands over jobs that are written by now, or have waited long enough. */
+static void
+writing_run(struct xf_engine *engine, long long int now_ms)
+{
+    struct xf_job *job;
+
+    LIST_FOR_EACH_SAFE (job, node, &engine->writing) {
+        if (xf_config_is_written(engine->config, job)
+            || now_ms - job->waiting_ms >= XF_CONFIG_WRITE_MS) {
+            ovs_list_remove(&job->node);
+            job_done(engine, job);
+        }
+    }
+}
+
 /* The round's generation is in the datapath: tells all who wait for it. */
 static void
 ack_round_done(struct xf_engine *engine, long long int now_ms)
@@ -281,7 +344,7 @@ ack_round_done(struct xf_engine *engine, long long int now_ms)
             break;
         }
         ovs_list_remove(&job->node);
-        job_done(engine, job);
+        job_acked(engine, job, now_ms);
     }
 }
 
@@ -337,7 +400,7 @@ job_settle(struct xf_engine *engine, struct xf_job *job, long long int now_ms)
         job->waiting_ms = now_ms;
         ovs_list_push_back(&engine->waiting, &job->node);
     } else {
-        job_done(engine, job);
+        job_acked(engine, job, now_ms);
     }
 }
 
@@ -375,6 +438,8 @@ job_run(struct xf_engine *engine, struct xf_job *job, long long int now_ms)
         ds_clear(&job->body);
         ds_put_cstr(&job->body, error);
         free(error);
+    } else if (engine->config) {
+        xf_config_note(engine->config, job);
     }
     if (job->router_id) {
         ovs_list_push_back(&engine->syncing, &job->node);
@@ -408,6 +473,32 @@ jobs_run(struct xf_engine *engine, long long int now_ms)
 
 /* ---- Engine's thread: its loop. ---- */
 
+/* Keeps the configuration.  Returns false while commands have to wait for
+ * it. */
+static bool
+config_run(struct xf_engine *engine, long long int now_ms)
+{
+    bool load;
+
+    if (!engine->config) {
+        ovs_mutex_lock(&engine->mutex);
+        char *remote = engine->database;
+        engine->database = NULL;
+        ovs_mutex_unlock(&engine->mutex);
+        if (!remote) {
+            return true;
+        }
+        engine->config = xf_config_create(engine, remote);
+        free(remote);
+    }
+    atomic_read(&engine->load, &load);
+    if (load) {
+        xf_config_load(engine->config, now_ms);
+    }
+    xf_config_run(engine->config, now_ms);
+    return xf_config_is_loaded(engine->config, now_ms);
+}
+
 static void
 listeners_run(struct xf_engine *engine, long long int now_ms)
 {
@@ -435,8 +526,17 @@ engine_wait(struct xf_engine *engine)
     if (engine->ack_state == XF_ACK_REVALIDATE) {
         sw->revalidated_wait(sw, engine->round_ticket);
     }
+    if (engine->config) {
+        xf_config_wait(engine->config);
+    }
     if (!ovs_list_is_empty(&engine->syncing)) {
         poll_timer_wait(10);
+    }
+    if (!ovs_list_is_empty(&engine->writing)) {
+        const struct xf_job *job = CONTAINER_OF(
+            ovs_list_front(&engine->writing), struct xf_job, node);
+
+        poll_timer_wait_until(job->waiting_ms + XF_CONFIG_WRITE_MS);
     }
     if (!ovs_list_is_empty(&engine->waiting)) {
         const struct xf_job *job = CONTAINER_OF(
@@ -454,6 +554,8 @@ engine_end(struct xf_engine *engine)
 {
     struct xf_router *router;
 
+    xf_config_destroy(engine->config);
+    engine->config = NULL;
     LIST_FOR_EACH_SAFE (router, node, &engine->routers) {
         xf_router_delete(router);
     }
@@ -484,9 +586,12 @@ engine_main(void *engine_)
         long long int now_ms = time_msec();
         xf_neigh_run(engine, now_ms);
         listeners_run(engine, now_ms);
-        jobs_run(engine, now_ms);
+        if (config_run(engine, now_ms)) {
+            jobs_run(engine, now_ms);
+        }
         ack_run(engine, now_ms);
         waiting_run(engine, now_ms);
+        writing_run(engine, now_ms);
 
         engine_wait(engine);
         poll_block();

@@ -56,6 +56,15 @@ struct xf_router;
  * that. */
 void xf_engine_destroy(struct xf_engine *);
 struct xf_engine *xf_engine_create(const struct xf_switch *sw);
+
+/* Keeps what commands configure in the switch's database at 'remote': see
+ * engine/config.h.  Once, before any command. */
+void xf_engine_keep(struct xf_engine *, const char *remote);
+
+/* The switch has a port of a router: connects to that database.  Commands wait
+ * until what it says is in effect. */
+void xf_engine_load(struct xf_engine *);
+
 void xf_engine_run(struct xf_engine *);
 void xf_engine_wait(struct xf_engine *);
 

@@ -476,6 +476,20 @@ xf_router_configure(struct xf_router *router,
     return NULL;
 }
 
+/* Checks that 'args' change nothing of 'router' that can't change while it
+ * exists. */
+char *
+xf_router_check_fixed(const struct xf_router *router,
+                      const struct xf_args *args)
+{
+    if (args->config.ecmp_seed != router->ecmp_seed) {
+        return xasprintf("router '%s' has ecmp-seed %"PRIu32", which can't "
+                         "change while it exists: put that back, or delete "
+                         "the router first", router->name, router->ecmp_seed);
+    }
+    return NULL;
+}
+
 /* ---- Engine's thread: claims. ---- */
 
 static struct xf_claim *
@@ -551,6 +565,9 @@ xf_router_update_claims(struct xf_router *router)
         }
     }
     xf_rt_for_each_iface(router->rt, claim_iface, router);
+    if (router->engine->config) {
+        xf_config_retry(router->engine->config);
+    }
     /* Also if no claim changed: a back-end's name may have. */
     seq_change(router->engine->config_seq);
 }

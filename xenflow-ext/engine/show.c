@@ -292,6 +292,30 @@ put_members(const char *prefix, const struct json *value, struct ds *out)
     free(nodes);
 }
 
+/* Appends what is kept of the router, as xf_config_to_json() says. */
+static void
+put_config(const struct json *config, struct ds *out)
+{
+    const struct shash *members = json_object(config);
+    const struct json *refused = shash_find_data(members, "refused");
+    const struct json *n = shash_find_data(members, "objects");
+    const struct json *written = shash_find_data(members, "written");
+    const struct json *port = shash_find_data(members, "port_exists");
+
+    ds_put_format(out, "kept objects: %lld%s\n",
+                  (long long int) json_integer(n),
+                  port->type != JSON_TRUE ? " (the port doesn't exist yet)"
+                  : written->type != JSON_TRUE ? " (not all written yet)"
+                  : "");
+    for (size_t i = 0; i < json_array(refused)->n; i++) {
+        const struct shash *row = json_object(json_array(refused)->elems[i]);
+
+        ds_put_format(out, "refused %s: %s\n",
+                      json_string(shash_find_data(row, "key")),
+                      json_string(shash_find_data(row, "error")));
+    }
+}
+
 /* router-show */
 char *
 xf_run_router_show(struct xf_engine *engine, struct xf_job *job)
@@ -314,6 +338,10 @@ xf_run_router_show(struct xf_engine *engine, struct xf_job *job)
     xf_json_put_bool(object, "acknowledged",
                      router->generation <= engine->acked);
     put_limits(object, router);
+    if (engine->config) {
+        json_object_put(object, "config",
+                        xf_config_to_json(engine->config, router->name));
+    }
     if (router->listener) {
         json_object_put(object, "speaker",
                         xf_listener_to_json(router->listener, time_msec()));
@@ -333,6 +361,10 @@ xf_run_router_show(struct xf_engine *engine, struct xf_job *job)
                                                "speaker");
         if (speaker) {
             put_members("", speaker, &job->body);
+        }
+        if (engine->config) {
+            put_config(shash_find_data(json_object(object), "config"),
+                       &job->body);
         }
         put_ports(router, false, &job->body);
     }

@@ -284,6 +284,9 @@ run_ports(struct seam *s)
         port_table_destroy(table);
         return;
     }
+    if (!hmap_is_empty(&table->ports)) {
+        xf_engine_load(s->engine);
+    }
     ovsrcu_set(&s->ports, table);
     ovsrcu_postpone(port_table_destroy, old);
 
@@ -606,7 +609,7 @@ static const struct xf_switch seam_ops = {
 };
 
 void
-xf_switch_init(void)
+xf_switch_init(const char *remote)
 {
     struct seam *s = xzalloc(sizeof *s);
 
@@ -617,6 +620,7 @@ xf_switch_init(void)
     ovs_mutex_init(&s->mutex);
     ovs_list_init(&s->injects);
     s->engine = xf_engine_create(&s->ops);
+    xf_engine_keep(s->engine, remote);
     atomic_store_explicit(&the_seam, s, memory_order_release);
 }
 

@@ -32,7 +32,8 @@
 struct ofproto_dpif;
 struct xf_engine;
 
-void xf_switch_init(void);
+/* 'remote' is the switch's database. */
+void xf_switch_init(const char *remote);
 void xf_switch_run(void);
 void xf_switch_wait(void);
 void xf_switch_exit(void);
