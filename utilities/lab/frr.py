@@ -68,18 +68,16 @@ def configuration(node, xenflow):
     """Text of frr.conf for router 'node'; 'xenflow': routes go to the
     switch."""
     lines = ["hostname %s" % node.name, "log syslog warnings"]
-    if xenflow:
+    if speaks(node, xenflow):
         lines += _fpm_lines(node)
     ospf = [i for i in node.ifaces if i.name in node.ospf]
     for iface in ospf:
         lines += _interface_lines(node, iface)
-    router_id = next((i.first(4).ip for i in node.ifaces if i.first(4)),
-                     node.management(2).ip)
     for daemon, name in (("ospf", "router ospf"), ("ospf6", "router ospf6")):
         if not uses(node, daemon):
             continue
         lines.append(name)
-        lines.append(" %s router-id %s" % (daemon, router_id))
+        lines.append(" %s router-id %s" % (daemon, router_id(node)))
         lines.append(" timers throttle spf 0 50 500")
         if daemon == "ospf":
             lines.append(" timers throttle lsa all 0")
@@ -87,6 +85,17 @@ def configuration(node, xenflow):
         lines.append("exit")
     lines += node.config.splitlines()
     return "\n".join(lines) + "\n"
+
+
+def router_id(node):
+    """Router ID: the first IPv4 address."""
+    return next((i.first(4).ip for i in node.ifaces if i.first(4)),
+                node.management(2).ip)
+
+
+def speaks(node, xenflow):
+    """Whether FRR itself tells the switch of its routes."""
+    return xenflow and node.feed == "fpm"
 
 
 def uses(node, daemon):
@@ -97,7 +106,8 @@ def uses(node, daemon):
 
 def daemons(node, xenflow):
     """List of (program, its arguments) to start for router 'node'."""
-    chosen = [("zebra", ["-M", "dplane_fpm_nl"] if xenflow else []),
+    chosen = [("zebra", ["-M", "dplane_fpm_nl"] if speaks(node, xenflow)
+               else []),
               ("staticd", [])]
     if uses(node, "ospf"):
         chosen.append(("ospfd", []))

@@ -23,7 +23,7 @@ import json
 import os
 import shutil
 
-from lab import frr, switch, system, topology, vm
+from lab import bird, frr, guestd, switch, system, topology, vm
 
 EDGE_SYSCTLS = {"net.ipv6.conf.all.accept_dad": 0,
                 "net.ipv6.conf.default.accept_dad": 0,
@@ -70,8 +70,9 @@ class Lab:
         self.folder_path = os.path.join(system.RUN, topo.name)
         self.switches = {n.name: switch.Switch(self, n)
                          for n in topo.of_kind("switch")}
-        self.routers = {n.name: frr.Router(self, n)
-                        for n in topo.of_kind("frr")}
+        kinds = {"frr": frr.Router, "bird": bird.Router}
+        self.routers = {n.name: kinds[n.routing](self, n)
+                        for n in topo.of_kind("frr") if n.routing in kinds}
         self.machines = {n.name: vm.Machine(self, n)
                          for n in topo.of_kind("vm")}
 
@@ -207,6 +208,8 @@ class Lab:
                      for i in node.ifaces for a in i.addresses]
             lines += ["route add default via %s" % g for g in node.gateways]
             lines += ["route add local %s dev lo" % p for p in node.locals]
+            if node.routing == "static":
+                lines += node.config.split("\n") if node.config else []
             self._ip(node.name, lines)
         for node in self.topology.of_kind("vm"):
             self._ip(node.switch, self.machines[node.name].tap_commands())
@@ -257,6 +260,9 @@ class Lab:
             machine.start(self.is_xenflow(self.node(name)))
         for name, router in self.routers.items():
             router.start(self.is_xenflow(self.node(name)))
+        for node in self.topology.of_kind("frr", "bare"):
+            if guestd.is_wanted(node, self.is_xenflow(node)):
+                guestd.start(self, node)
         for machine in self.machines.values():
             machine.wait()
 

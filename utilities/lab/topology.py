@@ -34,13 +34,16 @@ MAX_IFACES = 20
 FIRST_IFINDEX = 3               # After lo and the management interface.
 # A virtual machine with FRR, a namespace with FRR, one without any daemon.
 ROUTER_KINDS = ("vm", "frr", "bare")
+ROUTING = ("frr", "bird", "static")
+FEEDS = ("fpm", "guestd")       # How the switch learns the routes.
 KEYS = {
     "lab": {"name"},
     "switch": set(),
     "segment": {"switch", "vlan"},
     "trunk": {"ends"},
     "router": {"kind", "switch", "ospf", "config", "memory", "xenflow",
-               "separated", "fpm-groups", "accel", "ospf-dead"},
+               "separated", "fpm-groups", "accel", "ospf-dead", "routing",
+               "feed"},
     "edge": {"gateway", "local"},
 }
 
@@ -92,6 +95,8 @@ class Node:
         self.xenflow = False            # Is a port of the switch.
         self.separated = True
         self.fpm_groups = False
+        self.routing = "frr"
+        self.feed = "fpm"
         self.accel = "tcg"
         self.gateways = []
         self.locals = []                # Prefixes whose addresses are its own.
@@ -211,6 +216,7 @@ def _add_router(topology, node, section, body):
     node.separated = _yes(section, "separated", body.get("separated", "yes"))
     node.fpm_groups = _yes(section, "fpm-groups",
                            body.get("fpm-groups", "no"))
+    _set_routing(node, section, body)
     node.accel = body.get("accel", "tcg")
     if node.accel not in ("tcg", "kvm"):
         raise TopologyError("[%s]: 'accel = %s' must be tcg or kvm"
@@ -221,6 +227,22 @@ def _add_router(topology, node, section, body):
                             if i.segment.switch), None)
     if node.kind == "vm" or node.xenflow:
         _check_on_switch(topology, node, section)
+
+
+def _set_routing(node, section, body):
+    """What computes the routes, and who tells the switch of them."""
+    node.routing = body.get("routing",
+                            "static" if node.kind == "bare" else "frr")
+    node.feed = body.get("feed", "fpm" if node.routing == "frr"
+                         or node.kind == "bare" else "guestd")
+    for key, value, known in (("routing", node.routing, ROUTING),
+                              ("feed", node.feed, FEEDS)):
+        if value not in known:
+            raise TopologyError("[%s]: '%s = %s' must be %s" % (
+                section, key, value, " or ".join(known)))
+    if node.feed == "fpm" and node.routing == "bird":
+        raise TopologyError("[%s]: BIRD doesn't speak FPM: use 'feed = "
+                            "guestd'" % section)
 
 
 def _check_on_switch(topology, node, section):

@@ -24,7 +24,7 @@ import socket
 import threading
 import time
 
-from lab import cpio, frr, switch, system
+from lab import bird, cpio, frr, guestd, switch, system
 
 QEMU = "qemu-system-x86_64"
 COMMAND_PORT = 2323
@@ -41,8 +41,15 @@ def network_file(node, xenflow):
         lines.append("mac %s %s" % (iface.mac, iface.name))
         lines.append("up " + iface.name)
         lines += ["address %s %s" % (iface.name, a) for a in iface.addresses]
-    for name, args in frr.daemons(node, xenflow):
-        lines.append(" ".join(["daemon", name, *args]))
+    if node.routing == "frr":
+        for name, args in frr.daemons(node, xenflow):
+            lines.append(" ".join(["daemon", name, *args]))
+    elif node.routing == "bird":
+        lines.append("run " + bird.BIRD)
+    else:
+        lines += ["run ip " + line for line in node.config.splitlines()]
+    if guestd.is_wanted(node, xenflow):
+        lines.append("guestd " + " ".join(guestd.arguments(node)))
     return "\n".join(lines) + "\n"
 
 
@@ -67,8 +74,11 @@ class Machine:
         """Writes image plus this machine's own archive; returns the path."""
         archive = cpio.Writer()
         archive.file("etc/xenflow/network", network_file(self.node, xenflow))
-        archive.file("etc/frr/frr.conf",
-                     frr.configuration(self.node, xenflow))
+        if self.node.routing == "frr":
+            archive.file("etc/frr/frr.conf",
+                         frr.configuration(self.node, xenflow))
+        elif self.node.routing == "bird":
+            archive.file("etc/bird/bird.conf", bird.configuration(self.node))
         path = os.path.join(self.folder, "initrd")
         try:
             with open(os.path.join(self.lab.image, "initramfs.gz"),
