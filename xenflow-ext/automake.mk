@@ -22,7 +22,7 @@ AM_CPPFLAGS += -I $(top_srcdir)/xenflow-ext
 AM_CPPFLAGS += -I $(top_srcdir)/xenflow-ext/include
 
 # Warnings are errors, in our own files alone.
-xenflow-ext/%.lo xf-tests/%.o xf-utilities/%.o: AM_CFLAGS += -Werror
+xenflow-ext/%.lo xenflow-ext/%.o xf-tests/%.o xf-utilities/%.o: AM_CFLAGS += -Werror
 
 # What lib/ itself calls: odp-util and odp-execute format, parse and size our
 # datapath action.
@@ -122,6 +122,27 @@ utilities_xenflow_guestd_static_DEPENDENCIES = \
 utilities_xenflow_guestd_static_LINK = \
 	$(CCLD) $(AM_CFLAGS) $(CFLAGS) -static -s -o $@
 
+bin_PROGRAMS += utilities/xenflow-slice
+utilities_xenflow_slice_SOURCES = \
+	xenflow-ext/slice/config.c \
+	xenflow-ext/slice/features.c \
+	xenflow-ext/slice/frame.c \
+	xenflow-ext/slice/group.c \
+	xenflow-ext/slice/modify.c \
+	xenflow-ext/slice/receive.c \
+	xenflow-ext/slice/request.c \
+	xenflow-ext/slice/show.c \
+	xenflow-ext/slice/slice-private.h \
+	xenflow-ext/slice/slice.c \
+	xenflow-ext/slice/slice.h \
+	xenflow-ext/slice/stats.c \
+	xenflow-ext/slice/sync.c \
+	xenflow-ext/slice/translate.c \
+	xf-utilities/xenflow-slice-link.c \
+	xf-utilities/xenflow-slice-link.h \
+	xf-utilities/xenflow-slice.c
+utilities_xenflow_slice_LDADD = lib/libopenvswitch.la $(SSL_LIBS)
+
 bin_PROGRAMS += utilities/xenflow-traffic
 utilities_xenflow_traffic_SOURCES = \
 	xf-utilities/xenflow-traffic-receive.c \
@@ -164,6 +185,27 @@ tests_test_xf_rule_table_SOURCES = \
 	xf-tests/test-xf-rule-table.c \
 	xf-tests/test-xf-rule-table.h
 tests_test_xf_rule_table_LDADD = $(XF_LIBS)
+
+noinst_PROGRAMS += tests/test-xf-slice
+tests_test_xf_slice_SOURCES = \
+	xenflow-ext/slice/config.c \
+	xenflow-ext/slice/features.c \
+	xenflow-ext/slice/frame.c \
+	xenflow-ext/slice/group.c \
+	xenflow-ext/slice/modify.c \
+	xenflow-ext/slice/receive.c \
+	xenflow-ext/slice/request.c \
+	xenflow-ext/slice/show.c \
+	xenflow-ext/slice/slice-private.h \
+	xenflow-ext/slice/slice.c \
+	xenflow-ext/slice/slice.h \
+	xenflow-ext/slice/stats.c \
+	xenflow-ext/slice/sync.c \
+	xenflow-ext/slice/translate.c \
+	xf-tests/test-xf-slice-check.c \
+	xf-tests/test-xf-slice.c \
+	xf-tests/test-xf-slice.h
+tests_test_xf_slice_LDADD = $(XF_LIBS)
 
 noinst_PROGRAMS += tests/test-xf-speaker
 tests_test_xf_speaker_SOURCES = \
