@@ -175,6 +175,22 @@ fake_vif_exists(const struct xf_switch *sw OVS_UNUSED,
     return !strncmp(vif, "vif", 3);
 }
 
+static void
+fake_for_each_mac(const struct xf_switch *sw OVS_UNUSED,
+                  const char *router OVS_UNUSED, uint16_t vlan,
+                  bool (*cb)(struct eth_addr, const char *port, int age_s,
+                             void *aux),
+                  void *aux)
+{
+    struct eth_addr mac = ETH_ADDR_C(02, 00, 00, 00, 00, 00);
+
+    mac.ea[5] = vlan;
+    if (cb(mac, "p1", 7, aux)) {
+        mac.ea[1] = 1;
+        cb(mac, "p2", -1, aux);
+    }
+}
+
 static int
 fake_dump_flows(const struct xf_switch *sw OVS_UNUSED, uint32_t id,
                 bool (*cb)(const char *, uint64_t, uint64_t, long long int,
@@ -204,6 +220,7 @@ fake_switch_init(struct fake_switch *fake)
         .router_stats = fake_router_stats,
         .router_binding = fake_router_binding,
         .vif_exists = fake_vif_exists,
+        .for_each_mac = fake_for_each_mac,
         .dump_flows = fake_dump_flows,
     };
 

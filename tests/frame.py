@@ -16,6 +16,8 @@
 
 usage: frame.py KIND KEY=VALUE...      print a frame as hexadecimal digits
        frame.py show                   one line per frame of hex on stdin
+       frame.py left PORT...           what PORT-tx.pcap has since the last
+                                       call: PORT, or PORT:VLAN, per frame
 
 KIND and its keys (all have defaults):
   udp4, udp6   src dst sport dport ttl tos id df opts bad-csum pad
@@ -188,8 +190,31 @@ def show(line):
     return text + "type 0x%04x len %d" % (eth_type, len(p))
 
 
+def left(port):
+    """The VLANs ("" if untagged) of frames that left 'port' since last time."""
+    try:
+        with open(port + "-left", encoding="ascii") as f:
+            ofs = int(f.read())
+    except FileNotFoundError:
+        ofs = 24                # Of the file's header.
+    with open(port + "-tx.pcap", "rb") as f:
+        data = f.read()
+    vlans = []
+    while ofs + 16 <= len(data):
+        frame = data[ofs + 16:ofs + 16 + struct.unpack("=I", data[ofs + 8:
+                                                                  ofs + 12])[0]]
+        vlans.append(":%d" % (struct.unpack("!H", frame[14:16])[0] & 0xfff)
+                     if frame[12:14] == b"\x81\x00" else "")
+        ofs += 16 + len(frame)
+    with open(port + "-left", "w", encoding="ascii") as f:
+        f.write("%d" % ofs)
+    return sorted(vlans)
+
+
 def main(args):
-    if args == ["show"]:
+    if args[:1] == ["left"]:
+        print(*[port + vlan for port in args[1:] for vlan in left(port)])
+    elif args == ["show"]:
         for line in sys.stdin:
             print(show(line))
     elif args and args[0] in KINDS and all("=" in x for x in args[1:]):

@@ -42,6 +42,7 @@ _xf_appctl_names() {
 _xf_appctl_values() {
     case $1 in
         vif | device) ls /sys/class/net ;;
+        via) _xf_appctl_names xenflow/port-list "$3" ;;
         *) sed -n "s/.*\[\{0,1\}$1=\([a-z]*|[a-z|]*\).*/\1/p" <<<"$2" |
                tr '|' '\n' ;;
     esac
@@ -94,7 +95,8 @@ _xf_appctl() {
             json=1
         fi
         if [[ $current == *=* ]]; then
-            choices=$(_xf_appctl_values "${current%%=*}" "$usage")
+            choices=$(_xf_appctl_values "${current%%=*}" "$usage" \
+                "${words[json]-}")
             current=${current#*=}
         elif [[ ${#words[@]} -gt 0 && ${words[-1]} == dev ]]; then
             choices=$(_xf_appctl_names xenflow/port-list "${words[json]}")

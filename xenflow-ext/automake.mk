@@ -76,8 +76,12 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/engine.h \
 	xenflow-ext/engine/neigh.c \
 	xenflow-ext/engine/output.c \
+	xenflow-ext/engine/role-show.c \
+	xenflow-ext/engine/role.c \
+	xenflow-ext/engine/role.h \
 	xenflow-ext/engine/route.c \
 	xenflow-ext/engine/router.c \
+	xenflow-ext/engine/select.c \
 	xenflow-ext/engine/show.c \
 	xenflow-ext/engine/speaker-apply.c \
 	xenflow-ext/engine/speaker-conn.c \
@@ -94,6 +98,7 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/seam/xf-credit.h \
 	xenflow-ext/seam/xf-switch.c \
 	xenflow-ext/seam/xf-switch.h \
+	xenflow-ext/seam/xf-xlate-roles.h \
 	xenflow-ext/seam/xf-xlate.h
 
 # Programs.

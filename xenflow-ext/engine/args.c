@@ -179,6 +179,42 @@ parse_bool(const struct option *option, const char *s, struct xf_args *args)
     return NULL;
 }
 
+static char *
+parse_role(const struct option *option OVS_UNUSED, const char *s,
+           struct xf_args *args)
+{
+    for (int role = 0; role < XF_N_ROLES; role++) {
+        if (!strcmp(s, xf_role_name(role))) {
+            args->config.role = role;
+            return NULL;
+        }
+    }
+    return xasprintf("'%s' is no role: use router, switch or middlebox", s);
+}
+
+static char *
+parse_fail(const struct option *option OVS_UNUSED, const char *s,
+           struct xf_args *args)
+{
+    if (strcmp(s, "open") && strcmp(s, "closed")) {
+        return xasprintf("'%s' is no value for fail: use open or closed", s);
+    }
+    args->config.fails_open = !strcmp(s, "open");
+    return NULL;
+}
+
+static char *
+parse_direction(const struct option *option OVS_UNUSED, const char *s,
+                struct xf_args *args)
+{
+    args->select.both = !strcmp(s, "both");
+    args->select.reverse = !strcmp(s, "reverse");
+    return (args->select.both || args->select.reverse
+            || !strcmp(s, "forward")
+            ? NULL : xasprintf("'%s' is no direction: use forward, reverse "
+                               "or both", s));
+}
+
 /* Parses 's', the name of a 'what', into 'name'. */
 char *
 xf_args_parse_name(const char *s, const char *what, char name[XF_NAME_MAX])
@@ -209,6 +245,12 @@ parse_vif(const struct option *option, const char *s, struct xf_args *args)
         return NULL;
     }
     return xf_args_parse_name(s, "vif", name);
+}
+
+static char *
+parse_via(const struct option *option, const char *s, struct xf_args *args)
+{
+    return xf_args_parse_name(s, "port", option_target(option, args));
 }
 
 static char *
@@ -448,6 +490,8 @@ xf_args_parse_router_options(struct xf_args *args, int n, const char *argv[])
           OFS(config.reachable_ms), 1, SECONDS_MAX },
         { "separated", XF_OPT_SEPARATED, parse_bool, OFS(config.separated),
           0, 0 },
+        { "role", XF_OPT_ROLE, parse_role, 0, 0, 0 },
+        { "fail", XF_OPT_FAIL, parse_fail, 0, 0, 0 },
     };
 
     return parse_options(options, ARRAY_SIZE(options), args, n, argv);
@@ -483,6 +527,21 @@ xf_args_parse_lookup_options(struct xf_args *args, int n, const char *argv[])
         { "dport", XF_OPT_DPORT, parse_u16, OFS(dport), 0, UINT16_MAX },
     };
 
+    return parse_options(options, ARRAY_SIZE(options), args, n, argv);
+}
+
+/* Options of select-add and select-del. */
+char *
+xf_args_parse_select_options(struct xf_args *args, int n, const char *argv[])
+{
+    static const struct option options[] = {
+        { "via", XF_OPT_VIA, parse_via, OFS(select.via.port), 0, 0 },
+        { "direction", XF_OPT_DIRECTION, parse_direction, 0, 0, 0 },
+        { "priority", XF_OPT_PRIORITY, parse_u16, OFS(select.priority),
+          0, UINT16_MAX },
+    };
+
+    args->select.priority = XF_RULE_PRIORITY_DEFAULT;
     return parse_options(options, ARRAY_SIZE(options), args, n, argv);
 }
 

@@ -104,6 +104,13 @@ xf_run_router_set(struct xf_engine *engine, struct xf_job *job)
         config.separated = args->config.separated;
     }
     overlay_limits(&config.limits, &args->config.limits);
+    if (args->given & XF_OPT_FAIL) {
+        config.fails_open = args->config.fails_open;
+        if (router->role != XF_ROLE_MIDDLEBOX) {
+            return xasprintf("fail means nothing to a %s: it is for a "
+                             "middlebox", xf_role_name(router->role));
+        }
+    }
     if (config.device[0] && !config.listen[0]) {
         return xasprintf("router '%s' doesn't listen, so it can't have a "
                          "device: give listen=ADDRESS:PORT, or device=",
@@ -326,7 +333,15 @@ xf_run_port_add(struct xf_engine *engine, struct xf_job *job)
                          "another name, or change it with xenflow/port-set",
                          args->port, router->name);
     }
-    error = check_claim(router, &args->iface);
+    if (!(args->given & XF_OPT_MAC)) {
+        if (router->role == XF_ROLE_ROUTER) {
+            return xstrdup("mac is missing: add mac=XX:XX:XX:XX:XX:XX, the "
+                           "MAC of the VM's interface");
+        }
+        args->iface.mac = xf_role_default_mac(router, args->port);
+    }
+    error = xf_role_check_iface(router, &args->iface, args->given);
+    error = error ? error : check_claim(router, &args->iface);
     error = error ? error : check_mtu(args->port, args->iface.mtu, args,
                                       &none);
     if (error || xf_rt_iface_add(router->rt, &args->iface, &error)) {
@@ -408,8 +423,12 @@ xf_run_port_set(struct xf_engine *engine, struct xf_job *job)
     struct xf_iface old = *current;
     struct xf_iface new = old;
     overlay_iface(&new, args);
+    if (eth_addr_is_zero(new.mac) && router->role != XF_ROLE_ROUTER) {
+        new.mac = xf_role_default_mac(router, args->port);
+    }
     xf_rt_for_each_addr(router->rt, collect_addr, &list);
-    error = check_claim(router, &new);
+    error = xf_role_check_iface(router, &new, args->given);
+    error = error ? error : check_claim(router, &new);
     error = error ? error : check_mtu(args->port, new.mtu, args, &list);
     if (error || xf_rt_iface_update(router->rt, &new, &error)) {
         goto out;
@@ -438,7 +457,8 @@ xf_run_port_del(struct xf_engine *engine, struct xf_job *job)
     char *error = NULL;
     struct xf_router *router = xf_router_by_name(engine, job->args.router,
                                                  &error);
-    if (!router
+    error = router ? xf_role_check_port_del(router, job->args.port) : error;
+    if (error
         || xf_rt_iface_del(router->rt, job->args.port, &error)) {
         return error;
     }
@@ -455,8 +475,8 @@ xf_run_neigh_add(struct xf_engine *engine, struct xf_job *job)
 {
     const struct xf_args *args = &job->args;
     char *error = NULL;
-    struct xf_router *router = xf_router_by_name(engine, args->router,
-                                                 &error);
+    struct xf_router *router = xf_router_of_role(engine, args->router,
+                                                 XF_ROLE_ROUTER, &error);
 
     if (router
         && !xf_neigh_set(router, XF_SOURCE_OPERATOR, args->port, &args->ip,

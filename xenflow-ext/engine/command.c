@@ -63,6 +63,11 @@ parse_router_add(struct xf_args *args, int n, const char *argv[])
     }
     xf_router_config_init(&args->config, args->router);
     error = xf_args_parse_router_options(args, n - 1, argv + 1);
+    if (!error && args->given & XF_OPT_FAIL
+        && args->config.role != XF_ROLE_MIDDLEBOX) {
+        error = xstrdup("fail is for a middlebox: add role=middlebox, or "
+                        "leave it out");
+    }
     if (!error && args->config.device[0] && !args->config.listen[0]) {
         error = xstrdup("device is given without listen: add "
                         "listen=ADDRESS:PORT");
@@ -82,9 +87,9 @@ parse_router_set(struct xf_args *args, int n, const char *argv[])
     }
     args->config.limits = unset;
     error = xf_args_parse_router_options(args, n - 1, argv + 1);
-    if (!error && args->given & XF_OPT_ECMP_SEED) {
-        error = xstrdup("ecmp-seed can't change while the router exists: give "
-                        "it to xenflow/router-add");
+    if (!error && args->given & (XF_OPT_ECMP_SEED | XF_OPT_ROLE)) {
+        error = xstrdup("role and ecmp-seed can't change while the router "
+                        "exists: give them to xenflow/router-add");
     }
     return error;
 }
@@ -100,10 +105,6 @@ parse_port_add(struct xf_args *args, int n, const char *argv[])
     if (!error && !(args->given & XF_OPT_VLAN)) {
         error = xstrdup("vlan is missing: add vlan=N, 0 for an untagged "
                         "segment");
-    }
-    if (!error && !(args->given & XF_OPT_MAC)) {
-        error = xstrdup("mac is missing: add mac=XX:XX:XX:XX:XX:XX, the MAC "
-                        "of the VM's interface");
     }
     return error;
 }
@@ -226,6 +227,37 @@ parse_neigh(struct xf_args *args, int n, const char *argv[])
     return error;
 }
 
+/* MIDDLEBOX MATCH [OPTION...] */
+static char *
+parse_select_add(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_router(args, n, argv);
+
+    error = error ? error : xf_match_parse(argv[1], &args->select.match);
+    error = error ? error : xf_args_parse_select_options(args, n - 2,
+                                                         argv + 2);
+    if (!error && !(args->given & XF_OPT_VIA)) {
+        error = xstrdup("via is missing: add via=PORT, the port of the "
+                        "middlebox to which these packets go");
+    }
+    return error;
+}
+
+/* MIDDLEBOX MATCH [OPTION...] */
+static char *
+parse_select_del(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_router(args, n, argv);
+
+    error = error ? error : xf_match_parse(argv[1], &args->select.match);
+    error = error ? error : xf_args_parse_select_options(args, n - 2,
+                                                         argv + 2);
+    if (!error && args->given & XF_OPT_VIA) {
+        error = xstrdup("via isn't needed to delete: leave it out");
+    }
+    return error;
+}
+
 /* ---- The table. ---- */
 
 #define ROUTER_SET_USAGE                                                  \
@@ -234,7 +266,7 @@ parse_neigh(struct xf_args *args, int n, const char *argv[])
     "[listen=[pssl:]ADDR:PORT|none] [peer-name=NAME] [device=IFNAME] "    \
     "[punt-rate=PPS] "                                                    \
     "[stale=SECONDS] [settle=SECONDS] [reachable=SECONDS] "               \
-    "[separated=true|false]"
+    "[separated=true|false] [fail=open|closed]"
 #define PORT_USAGE                                                        \
     "[vif=NAME] [ifindex=N] [mtu=N] [up=true|false] "                     \
     "[address=ADDR/LEN[,ADDR/LEN]...]"
@@ -244,9 +276,9 @@ static const struct xf_command commands[] = {
     { "xenflow/router-list", "[--json]", 0, 0, true,
       parse_nothing, xf_run_router_list },
     { "xenflow/router-add",
-      "ROUTER [ecmp-seed=N] " ROUTER_SET_USAGE,
-      1, 15, false, parse_router_add, xf_run_router_add },
-    { "xenflow/router-set", "ROUTER " ROUTER_SET_USAGE, 2, 15, false,
+      "ROUTER [role=router|switch|middlebox] [ecmp-seed=N] " ROUTER_SET_USAGE,
+      1, 17, false, parse_router_add, xf_run_router_add },
+    { "xenflow/router-set", "ROUTER " ROUTER_SET_USAGE, 2, 16, false,
       parse_router_set, xf_run_router_set },
     { "xenflow/router-del", "ROUTER", 1, 1, false,
       parse_router, xf_run_router_del },
@@ -256,7 +288,7 @@ static const struct xf_command commands[] = {
       parse_router, xf_run_router_sync },
     { "xenflow/port-list", "[--json] ROUTER", 1, 1, true,
       parse_router, xf_run_port_list },
-    { "xenflow/port-add", "ROUTER PORT vlan=N mac=MAC " PORT_USAGE, 4, 9,
+    { "xenflow/port-add", "ROUTER PORT vlan=N [mac=MAC] " PORT_USAGE, 3, 9,
       false, parse_port_add, xf_run_port_add },
     { "xenflow/port-set", "ROUTER PORT [vlan=N] [mac=MAC] " PORT_USAGE, 3, 9,
       false, parse_port_set, xf_run_port_set },
@@ -282,6 +314,16 @@ static const struct xf_command commands[] = {
       parse_neigh, xf_run_neigh_del },
     { "xenflow/flow-list", "[--json] ROUTER [skip=N] [limit=N]", 1, 3, true,
       parse_long_list, xf_run_flow_list },
+    { "xenflow/mac-list", "[--json] ROUTER [skip=N] [limit=N]", 1, 3, true,
+      parse_long_list, xf_run_mac_list },
+    { "xenflow/select-list", "[--json] ROUTER [skip=N] [limit=N]", 1, 3,
+      true, parse_long_list, xf_run_select_list },
+    { "xenflow/select-add",
+      "ROUTER MATCH via=PORT [direction=forward|reverse|both] [priority=N]",
+      2, 5, false, parse_select_add, xf_run_select_add },
+    { "xenflow/select-del",
+      "ROUTER MATCH [direction=forward|reverse|both] [priority=N]", 2, 4,
+      false, parse_select_del, xf_run_select_del },
     { "xenflow/stats-show", "[--json] [ROUTER]", 0, 1, true,
       parse_router, xf_run_stats_show },
     { "xenflow/speaker-list", "[--json] [ROUTER]", 0, 1, true,

@@ -59,6 +59,22 @@ rule_object(const struct xf_args *args, struct ds *ds)
     }
 }
 
+/* The match's commas are spaces here: commas separate words. */
+static void
+select_object(const struct xf_args *args, struct ds *ds)
+{
+    size_t start = ds->length;
+
+    xf_match_format(&args->select.match, ds);
+    for (char *p = ds_cstr(ds) + start; *p; p++) {
+        *p = *p == ',' ? ' ' : *p;
+    }
+    ds_put_format(ds, ",direction=%s,priority=%"PRIu16,
+                  args->select.both ? "both"
+                  : args->select.reverse ? "reverse" : "forward",
+                  args->select.priority);
+}
+
 /* In the order in which they are restored: what others refer to first. */
 const struct xf_config_kind xf_config_kinds[] = {
     { "router", "xenflow/router-add", "xenflow/router-set",
@@ -68,6 +84,8 @@ const struct xf_config_kind xf_config_kinds[] = {
     { "neigh", "xenflow/neigh-add", NULL, "xenflow/neigh-del", 2,
       neigh_object },
     { "rule", "xenflow/rule-add", NULL, "xenflow/rule-del", 1, rule_object },
+    { "select", "xenflow/select-add", NULL, "xenflow/select-del", 1,
+      select_object },
 };
 
 enum op { OP_NONE, OP_ADD, OP_SET, OP_DEL };

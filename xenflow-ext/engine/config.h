@@ -30,6 +30,8 @@
  *   xenflow-neigh-eth1,10.0.1.2         aa:00:00:00:01:02
  *   xenflow-rule-10.9.0.0/16            via 10.0.2.2
  *   xenflow-rule-10.9.0.0/16,metric,5   blackhole metric 5
+ *   xenflow-select-tcp tp_dst=80,direction=both,priority=9
+ *                                       via=in direction=both priority=9
  *
  * Why external_ids: ovs-vswitchd's main loop doesn't replicate that column, so
  * that a write costs forwarding nothing (a change of other_config reconfigures

@@ -22,6 +22,9 @@
  *
  * engine.c    threads, queues, acknowledgement rounds
  * router.c    one virtual router: life, registry, claims, listener
+ * role.c      elements that aren't routers: their segments
+ * select.c    what middleboxes select
+ * role-show.c their counters, MACs behind a switch
  * neigh.c     neighbour life
  * command.c   the table of commands, posting, replying
  * config*.c   what is kept over a restart (engine/config.h)
@@ -39,6 +42,7 @@
 #include "cmap.h"
 #include "engine/config.h"
 #include "engine/engine.h"
+#include "engine/role.h"
 #include "engine/speaker.h"
 #include "latch.h"
 #include "mpsc-queue.h"
@@ -78,6 +82,8 @@ struct xf_router_config {
     long long int settle_ms;
     long long int reachable_ms; /* Confirmed neighbours stay so long. */
     bool separated;             /* Data plane is in the switch. */
+    enum xf_role role;
+    bool fails_open;            /* See struct xf_segments. */
     char listen[INET6_ADDRSTRLEN]; /* Listener's address; "": none. */
     uint16_t listen_port;
     bool listen_tls;
@@ -92,17 +98,21 @@ struct xf_router {
     char *name;
     uint32_t id;
     uint32_t ecmp_seed;
+    enum xf_role role;
     struct xf_rt *rt;           /* Written by the engine's thread alone. */
 
     /* Any thread; written by the engine's thread. */
     struct cmap_node name_node; /* In engine's 'routers_by_name'. */
     struct cmap_node id_node;   /* In engine's 'routers_by_id'. */
     atomic_bool separated;
+    OVSRCU_TYPE(struct xf_segments *) segments; /* NULL for a router. */
 
     /* Engine's thread only. */
     struct xf_router_config config;
     struct ovs_list node;       /* In engine's 'routers' or 'dying'. */
     struct ovs_list claims;     /* Of 'struct xf_claim'. */
+    struct ovs_list members;    /* See role.c. */
+    struct xf_rule_set *selections[2]; /* Middlebox: forward, reverse. */
     struct xf_listener *listener;
     enum xf_engine_source listener_source;
     uint64_t generation;        /* Of the last change. */
@@ -151,6 +161,7 @@ struct xf_engine {
     struct cmap routers_by_name;
     struct cmap routers_by_id;
     struct cmap claims;
+    struct cmap members;        /* Elements by VLAN, see role.c. */
 
     /* Any thread to the engine's thread. */
     struct mpsc_queue news;
@@ -218,6 +229,24 @@ void xf_router_update_claims(struct xf_router *);
 const struct xf_claim *xf_engine_find_claim(const struct xf_engine *,
                                             uint16_t vlan, struct eth_addr);
 
+/* ---- role.c, role-show.c, select.c: engine's thread. ---- */
+void xf_retire(void (*destroy)(void *obj), void *obj, void *aux);
+void xf_role_init(struct xf_router *);
+void xf_role_update(struct xf_router *);
+void xf_role_uninit(struct xf_router *);
+void xf_role_free(struct xf_router *);
+char *xf_role_check_iface(const struct xf_router *, const struct xf_iface *,
+                          uint32_t given)
+    OVS_WARN_UNUSED_RESULT;
+char *xf_role_check_port_del(const struct xf_router *, const char *port)
+    OVS_WARN_UNUSED_RESULT;
+struct eth_addr xf_role_default_mac(const struct xf_router *,
+                                    const char *port);
+struct xf_router *xf_router_of_role(const struct xf_engine *, const char *,
+                                    enum xf_role, char **errorp);
+struct json *xf_role_put_stats(const struct xf_router *, bool json,
+                               struct ds *out);
+
 /* ---- neigh.c: engine's thread. ---- */
 void xf_neigh_init(struct xf_router *);
 void xf_neigh_uninit(struct xf_router *);
@@ -256,7 +285,12 @@ enum xf_option {
     XF_OPT_DPORT = 1 << 19,
     XF_OPT_ROWS = 1 << 20,
     XF_OPT_SKIP = 1 << 21,
-    XF_OPT_PEER_NAME = 1 << 30,
+    XF_OPT_PEER_NAME = 1 << 22,
+    XF_OPT_ROLE = 1 << 26,
+    XF_OPT_FAIL = 1 << 27,
+    XF_OPT_VIA = 1 << 28,
+    XF_OPT_DIRECTION = 1 << 29,
+    XF_OPT_PRIORITY = 1 << 30,
 };
 
 /* A next hop as an operator gives it. */
@@ -272,6 +306,15 @@ struct xf_addr_arg {
     uint8_t len;
 };
 #define XF_ADDR_ARGS_MAX 64     /* Addresses in one command. */
+
+/* What a middlebox is to select. */
+struct xf_select_arg {
+    struct xf_match match;
+    struct xf_via via;
+    uint16_t priority;
+    bool reverse;               /* It is the return traffic. */
+    bool both;                  /* Also what answers it. */
+};
 
 /* Arguments of one command, parsed.  Which members are valid depends on the
  * command. */
@@ -299,6 +342,7 @@ struct xf_args {
     uint16_t nw_proto;
     uint16_t sport, dport;
     uint64_t skip, limit;       /* Part of a listing. */
+    struct xf_select_arg select;
 };
 
 /* Rows that a listing gives if not told otherwise: the main thread turns the
@@ -312,6 +356,9 @@ char *xf_args_parse_router_options(struct xf_args *, int n,
 char *xf_args_parse_port_options(struct xf_args *, int n, const char *argv[])
     OVS_WARN_UNUSED_RESULT;
 char *xf_args_parse_lookup_options(struct xf_args *, int n,
+                                   const char *argv[])
+    OVS_WARN_UNUSED_RESULT;
+char *xf_args_parse_select_options(struct xf_args *, int n,
                                    const char *argv[])
     OVS_WARN_UNUSED_RESULT;
 char *xf_args_parse_listing_options(struct xf_args *, int n,
@@ -395,6 +442,8 @@ xf_command_fn xf_run_router_list, xf_run_router_show, xf_run_port_list,
     xf_run_neigh_list, xf_run_flow_list, xf_run_stats_show,
     xf_run_speaker_list, xf_run_guest_show, xf_run_memory_show,
     xf_run_config_list;
+xf_command_fn xf_run_mac_list, xf_run_select_add, xf_run_select_del,
+    xf_run_select_list;
 bool xf_router_sync_done(struct xf_engine *, struct xf_job *,
                          long long int now_ms);
 /* Restates the operator's routes through guest interface 'old' as through

@@ -56,6 +56,7 @@ xf_engine_create(const struct xf_switch *sw)
     cmap_init(&engine->routers_by_name);
     cmap_init(&engine->routers_by_id);
     cmap_init(&engine->claims);
+    cmap_init(&engine->members);
     mpsc_queue_init(&engine->news);
     atomic_count_init(&engine->n_news, 0);
     atomic_init(&engine->n_news_dropped, 0);
@@ -170,6 +171,7 @@ xf_engine_destroy(struct xf_engine *engine)
     cmap_destroy(&engine->routers_by_name);
     cmap_destroy(&engine->routers_by_id);
     cmap_destroy(&engine->claims);
+    cmap_destroy(&engine->members);
     ovsrcu_postpone(engine_free, engine);
 }
 

@@ -183,8 +183,8 @@ xf_run_rule_add(struct xf_engine *engine, struct xf_job *job)
 {
     const struct xf_args *args = &job->args;
     char *error = NULL;
-    struct xf_router *router = xf_router_by_name(engine, args->router,
-                                                 &error);
+    struct xf_router *router = xf_router_of_role(engine, args->router,
+                                                 XF_ROLE_ROUTER, &error);
     if (!router) {
         return error;
     }

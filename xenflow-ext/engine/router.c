@@ -179,8 +179,8 @@ xf_router_flow_hash(const struct xf_router *router,
 /* ---- Engine's thread: life. ---- */
 
 /* A table's memory is released after an RCU grace period. */
-static void
-retire(void (*destroy)(void *obj), void *obj, void *aux OVS_UNUSED)
+void
+xf_retire(void (*destroy)(void *obj), void *obj, void *aux OVS_UNUSED)
 {
     ovsrcu_postpone__(destroy, obj);
 }
@@ -278,10 +278,13 @@ xf_router_create(struct xf_engine *engine, const char *name,
     router->name = xstrdup(name);
     router->id = ++engine->last_id;
     router->ecmp_seed = config->ecmp_seed;
-    router->rt = xf_rt_create(&config->limits, retire, NULL);
+    router->role = config->role;
+    router->rt = xf_rt_create(&config->limits, xf_retire, NULL);
     router->config = *config;
     atomic_init(&router->separated, config->separated);
     ovs_list_init(&router->claims);
+    ovs_list_init(&router->members);
+    ovsrcu_init(&router->segments, NULL);
     xf_neigh_init(router);
     add_sources(router->rt);
     router->listener_source = XF_SOURCE_SPEAKER;
@@ -295,6 +298,9 @@ xf_router_create(struct xf_engine *engine, const char *name,
         return NULL;
     }
 
+    if (router->role != XF_ROLE_ROUTER) {
+        xf_role_init(router);
+    }
     sw->router_add(sw, router->id, name, config->punt_rate);
     ovs_list_push_back(&engine->routers, &router->node);
     engine->n_routers++;
@@ -329,6 +335,7 @@ xf_router_delete(struct xf_router *router)
     LIST_FOR_EACH_SAFE (claim, list_node, &router->claims) {
         remove_claim(claim);
     }
+    xf_role_uninit(router);
     cmap_remove(&engine->routers_by_name, &router->name_node,
                 hash_string(router->name, 0));
     cmap_remove(&engine->routers_by_id, &router->id_node,
@@ -349,6 +356,7 @@ xf_router_delete(struct xf_router *router)
 static void
 router_free(struct xf_router *router)
 {
+    xf_role_free(router);
     xf_rt_destroy(router->rt);
     free(router->name);
     free(router);
@@ -472,6 +480,9 @@ xf_router_configure(struct xf_router *router,
                   config->separated ? "in the switch" : "in the VM");
     }
     *mine = *config;
+    if (router->role != XF_ROLE_ROUTER) {
+        xf_role_update(router);
+    }
     xf_router_changed(router);
     return NULL;
 }
@@ -482,6 +493,11 @@ char *
 xf_router_check_fixed(const struct xf_router *router,
                       const struct xf_args *args)
 {
+    if (args->config.role != router->role) {
+        return xasprintf("router '%s' has role %s, which can't change while "
+                         "it exists: put that back, or delete the router "
+                         "first", router->name, xf_role_name(router->role));
+    }
     if (args->config.ecmp_seed != router->ecmp_seed) {
         return xasprintf("router '%s' has ecmp-seed %"PRIu32", which can't "
                          "change while it exists: put that back, or delete "
@@ -548,6 +564,11 @@ xf_router_update_claims(struct xf_router *router)
 {
     struct xf_claim *claim;
 
+    if (router->role != XF_ROLE_ROUTER) {
+        xf_role_update(router);
+        seq_change(router->engine->config_seq);
+        return;
+    }
     LIST_FOR_EACH_SAFE (claim, list_node, &router->claims) {
         const struct xf_iface *iface = xf_rt_iface_by_name(router->rt,
                                                            claim->iface);

@@ -33,6 +33,7 @@
 static const struct xf_column router_columns[] = {
     { "name", "ROUTER", false, NULL },
     { "id", "ID", true, NULL },
+    { "role", "ROLE", false, NULL },
     { "bridge", "BRIDGE", false, NULL },
     { "separated", "SEPARATED", false, NULL },
     { "ports", "PORTS", true, NULL },
@@ -71,6 +72,7 @@ router_to_json(const struct xf_router *router)
     sw->router_binding(sw, router->name, bridge);
     json_object_put_string(row, "name", router->name);
     xf_json_put_int(row, "id", router->id);
+    json_object_put_string(row, "role", xf_role_name(router->role));
     json_object_put_string(row, "bridge", bridge);
     xf_json_put_bool(row, "separated", router->config.separated);
     xf_json_put_int(row, "ports", usage.n_ifaces);
@@ -225,8 +227,10 @@ xf_run_port_list(struct xf_engine *engine, struct xf_job *job)
 static const struct xf_column router_show_columns[] = {
     { "name", "router", false, NULL },
     { "id", "id", false, NULL },
+    { "role", "role", false, NULL },
     { "bridge", "bridge", false, NULL },
     { "separated", "separated", false, NULL },
+    { "fail", "fail", false, NULL },
     { "ecmp_seed", "ecmp-seed", false, NULL },
     { "punt_rate", "punt-rate", false, NULL },
     { "listen", "listen", false, NULL },
@@ -329,6 +333,10 @@ xf_run_router_show(struct xf_engine *engine, struct xf_job *job)
 
     const struct xf_router_config *config = &router->config;
     struct json *object = router_to_json(router);
+    if (router->role == XF_ROLE_MIDDLEBOX) {
+        json_object_put_string(object, "fail",
+                               config->fails_open ? "open" : "closed");
+    }
     xf_json_put_int(object, "ecmp_seed", router->ecmp_seed);
     xf_json_put_int(object, "punt_rate", config->punt_rate);
     xf_json_put_int(object, "stale", config->stale_ms / 1000);

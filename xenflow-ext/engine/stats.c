@@ -166,7 +166,9 @@ xf_run_stats_show(struct xf_engine *engine, struct xf_job *job)
         if (!router) {
             return error;
         }
-        object = put_router_stats(router, job->json, &job->body);
+        object = (router->role == XF_ROLE_ROUTER
+                  ? put_router_stats(router, job->json, &job->body)
+                  : xf_role_put_stats(router, job->json, &job->body));
     }
 
     struct json *mine = engine_stats_to_json(engine);

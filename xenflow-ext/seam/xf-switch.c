@@ -521,6 +521,21 @@ seam_vif_exists(const struct xf_switch *sw, const char *router,
     return p && port_find(table, p->ofproto, vif);
 }
 
+static void
+seam_for_each_mac(const struct xf_switch *sw, const char *router,
+                  uint16_t vlan,
+                  bool (*cb)(struct eth_addr, const char *port, int age_s,
+                             void *aux),
+                  void *aux)
+{
+    const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
+    const struct port_entry *p = router_port_find(ports_get(s), router);
+
+    if (p) {
+        xf_xlate_for_each_mac(p->bridge, vlan, cb, aux);
+    }
+}
+
 /* Names of the datapath's ports, for formatting. */
 static void
 get_portno_names(const struct dpif *dpif, struct hmap *names)
@@ -605,6 +620,7 @@ static const struct xf_switch seam_ops = {
     .router_stats = seam_router_stats,
     .router_binding = seam_router_binding,
     .vif_exists = seam_vif_exists,
+    .for_each_mac = seam_for_each_mac,
     .dump_flows = seam_dump_flows,
 };
 

@@ -50,4 +50,11 @@ struct xf_engine *xf_switch_engine(void);
 ofp_port_t xf_switch_port(const struct ofproto_dpif *ofproto,
                           const char *name);
 
+/* Calls 'cb' for each MAC that 'bridge' knows in 'vlan', as of for_each_mac() in
+ * xenflow/switch.h.  Any thread, RCU. */
+void xf_xlate_for_each_mac(const char *bridge, uint16_t vlan,
+                           bool (*cb)(struct eth_addr, const char *port,
+                                      int age_s, void *aux),
+                           void *aux);
+
 #endif /* seam/xf-switch.h */

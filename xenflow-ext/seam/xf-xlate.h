@@ -47,6 +47,7 @@
 #define XF_XLATE_H 1
 
 #include "engine/engine.h"
+#include "engine/role.h"
 #include "seam/xf-credit.h"
 #include "seam/xf-odp.h"
 #include "seam/xf-switch.h"
@@ -552,6 +553,11 @@ xf_xlate_output(struct xlate_ctx *ctx, const struct xport *xport)
                      "\"ovs-appctl xenflow/router-add\"", name);
         return true;
     }
+    if (xf_router_role(v.router) != XF_ROLE_ROUTER) {
+        xlate_report(ctx, OFT_DETAIL, "%s is a %s: its port takes no frames",
+                     name, xf_role_name(xf_router_role(v.router)));
+        return true;
+    }
     v.rt = xf_router_rt(v.router);
     xf_segment_of_output(ctx, &v.xvlan);
 
@@ -571,5 +577,7 @@ xf_xlate_output(struct xlate_ctx *ctx, const struct xport *xport)
     }
     return true;
 }
+
+#include "seam/xf-xlate-roles.h"
 
 #endif /* seam/xf-xlate.h */

@@ -71,6 +71,16 @@ struct xf_switch {
     bool (*vif_exists)(const struct xf_switch *, const char *router,
                        const char *vif);
 
+    /* Engine's thread.  Calls 'cb' for each MAC that the bridge of the port of
+     * element 'router' knows in 'vlan', with the name of the port it is behind
+     * ("" if that is gone) and its age, -1 if it is static, until it returns
+     * false. */
+    void (*for_each_mac)(const struct xf_switch *, const char *router,
+                         uint16_t vlan,
+                         bool (*cb)(struct eth_addr, const char *port,
+                                    int age_s, void *aux),
+                         void *aux);
+
     /* Engine's thread.  Calls 'cb' for each datapath flow whose actions name
      * router 'id', with text of match and actions as dpctl/dump-flows gives,
      * until it returns false.  Returns 0 or a positive errno. */
