@@ -512,9 +512,11 @@ do_warp(struct driver *d, struct svec *w)
     settle(d);
 }
 
-/* Runs one line.  Returns false if it isn't understood. */
+/* Runs one line.  Returns false if it isn't understood.  (A lock that "stall"
+ * takes is released by the line "unstall".) */
 static bool
 do_line(struct driver *d, struct svec *w)
+    OVS_NO_THREAD_SAFETY_ANALYSIS
 {
     const char *verb = w->names[0];
 
@@ -607,8 +609,8 @@ driver_main(void *aux OVS_UNUSED)
             if (!do_line(&d, &words)) {
                 ovs_fatal(0, "'%s' isn't understood", ds_cstr(&line));
             }
-            fflush(stdout);
         }
+        fflush(stdout);
         svec_destroy(&words);
     }
     jsonrpc_close(d.rpc);
@@ -624,7 +626,7 @@ main(int argc OVS_UNUSED, char *argv[])
                            getenv("PWD") ? getenv("PWD") : ".", getpid());
 
     set_program_name(argv[0]);
-    alarm(60);                  /* Dies if what a script awaits never comes. */
+    alarm(300);                 /* Dies if what a script awaits never comes. */
     time_msec();                /* Initializes the clocks. */
     timeval_dummy_register();
     vlog_set_levels(NULL, VLF_CONSOLE, VLL_OFF);

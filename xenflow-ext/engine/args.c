@@ -298,7 +298,7 @@ xf_args_parse_mac(const char *s, struct eth_addr *mac)
                          "xx:xx:xx:xx:xx:xx", s);
     }
     if (eth_addr_is_multicast(ea) || eth_addr_is_zero(ea)) {
-        return xasprintf("'%s' is a %s MAC address: use the interface's own",
+        return xasprintf("'%s' is a %s MAC address: use that of one station",
                          s, eth_addr_is_zero(ea) ? "zero" : "multicast");
     }
     *mac = ea;
@@ -441,7 +441,7 @@ parse_listen(const struct option *option OVS_UNUSED, const char *s,
         args->config.listen_port = 0;
         return NULL;
     }
-    if (!s[0] || strrchr(s, ':') == s
+    if (!s[0] || strrchr(s, ':') == s || (s[0] == '[' && !strchr(s, ']'))
         || !inet_parse_active(s, FPM_PORT, &ss, false, NULL)) {
         return xasprintf("'%s' is nothing to listen on: use listen=ADDRESS "
                          "or ADDRESS:PORT, [ADDRESS]:PORT for IPv6, with "

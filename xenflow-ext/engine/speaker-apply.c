@@ -54,8 +54,10 @@ note_result(struct xf_listener *l, int error, char *sentence)
     if (!error) {
         l->generation = l->ops->changed(l->aux);
     } else if (error == ENOENT) {
+        /* Withdrawn twice: nothing that a log need say. */
         l->stats.n_rejected++;
-        free(sentence);
+        free(l->last_error);
+        l->last_error = sentence;
     } else {
         l->stats.n_rejected++;
         xf_speaker_complain(l, sentence);
@@ -170,6 +172,9 @@ nexthop_del(struct xf_listener *l, uint32_t id)
 
     if (table_id) {
         error = xf_rt_nexthop_del(l->rt, l->source, table_id, &sentence);
+    } else {
+        sentence = xasprintf("there is no next hop id %"PRIu32" to withdraw; "
+                             "state it first", id);
     }
     return note_result(l, error, sentence);
 }

@@ -307,6 +307,44 @@ has_message(const struct xf_speaker_conn *conn)
     return conn->frame_left || head_frame(conn);
 }
 
+/* What is wrong with a message that was refused for 'error', and what can be
+ * done. */
+static const char *
+refusal_text(enum xf_wire_error error)
+{
+    switch (error) {
+    case XF_WIRE_E_TRUNCATED:
+        return "a length in it is less than what must follow, or leads "
+               "beyond its end; the speaker is broken";
+    case XF_WIRE_E_TYPE:
+        return "only routes, next hops, neighbors, addresses and links are "
+               "understood; let the speaker send no others";
+    case XF_WIRE_E_FAMILY:
+        return "its address family is neither IPv4 nor IPv6; let the speaker "
+               "send no others";
+    case XF_WIRE_E_ATTR:
+        return "an attribute has a wrong size, or a value that makes no "
+               "sense; the speaker is broken";
+    case XF_WIRE_E_MISSING:
+        return "it lacks an attribute (destination, interface, id or MAC); "
+               "the speaker is broken";
+    case XF_WIRE_E_RANGE:
+        return "a number in it is out of range or asks for what isn't "
+               "supported, as routes by source or type of service; withdraw "
+               "it at the speaker";
+    case XF_WIRE_E_ENCAP:
+        return "encapsulations (MPLS, SRv6...) aren't supported; withdraw it "
+               "at the speaker";
+    case XF_WIRE_OK:
+    case XF_WIRE_E_VERSION:
+    case XF_WIRE_E_PROTO:
+    case XF_WIRE_E_FRAME:
+    case XF_N_WIRE_ERRORS:
+    default:
+        return "it isn't netlink";
+    }
+}
+
 /* Decodes and applies the next message of the current frame. */
 static void
 process_message(struct xf_listener *l)
@@ -332,9 +370,10 @@ process_message(struct xf_listener *l)
     };
     xf_speaker_apply_held(l);
     l->stats.n_refused[error]++;
-    xf_speaker_complain(l, xasprintf("message of type %"PRIu16" refused: %s",
-                                     msg.nlmsg_type,
-                                     xf_wire_error_name(error)));
+    xf_speaker_complain(l, xasprintf("message of type %"PRIu16" refused "
+                                     "(%s): %s", msg.nlmsg_type,
+                                     xf_wire_error_name(error),
+                                     refusal_text(error)));
     xf_speaker_answer(l, &ack, (error == XF_WIRE_E_ENCAP
                                 || error == XF_WIRE_E_TYPE
                                 ? EOPNOTSUPP : EINVAL));

@@ -357,6 +357,8 @@ disconnect(struct xf_listener *l, const char *why)
     if (why[0]) {
         VLOG_WARN_RL(&rl, "%s: closed the connection of %s: %s", l->name,
                      l->conn->peer, why);
+        free(l->last_error);
+        l->last_error = xstrdup(why);
     } else {
         VLOG_INFO_RL(&rl, "%s: %s has disconnected", l->name, l->conn->peer);
     }
