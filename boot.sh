@@ -31,12 +31,16 @@ TREE=$TOP/ovs/tree
 JOBS=${XF_JOBS:-$(nproc 2>/dev/null || echo 2)}
 WITH_DPDK=yes
 UNPATCHED=no
+SANITIZED=no
 OVS_TREE=
 
 BUILD_PACKAGES="autoconf automake ccache diffutils gcc iproute2 libc6-dev
     libcap-ng-dev libssl-dev libtool libunbound-dev make openssl patch
     pkg-config procps python3"
 DPDK_PACKAGES="libbpf-dev libdpdk-dev libnuma-dev libpcap-dev libxdp-dev"
+SANITIZER_PACKAGES="clang libclang-rt-14-dev llvm"
+SANITIZER_CFLAGS="-g -O1 -fno-omit-frame-pointer
+    -fsanitize=address,undefined,fuzzer-no-link"
 
 # What autoreconf writes.  Debian's tarball carries these too, but the tree's
 # own, made from the patched sources, are the ones to keep.
@@ -54,6 +58,8 @@ Commands (none: prepare):
   build             prepare, then compile
   check [--quick]   build, then all tests but the whole upstream suite
   check-upstream    the whole upstream suite, patched against unpatched
+  fuzz [TARGET] [--seconds=N]
+                    build with sanitizers, then fuzz our parsers (60 s each)
   demo              build, then the demonstration (as root)
   clean             remove ovs/tree and build/
 
@@ -61,6 +67,8 @@ Options:
   --without-dpdk    build without DPDK (into build/nodpdk)
   --ovs-tree=DIR    take the Open vSwitch checkout in DIR, not the tarball that
                     ovs/UPSTREAM names
+  --sanitized       build with clang, AddressSanitizer and
+                    UndefinedBehaviorSanitizer (into build/sanitized)
   --unpatched       build the upstream tree without our patches and sources
                     (into build/unpatched)
   -h, --help        this text
@@ -138,6 +146,7 @@ install_packages() {
 build_packages() {
     local packages=$BUILD_PACKAGES
     [ $WITH_DPDK = no ] || packages+=" $DPDK_PACKAGES"
+    [ $SANITIZED = no ] || packages+=" $SANITIZER_PACKAGES"
     if [ -z "$OVS_TREE" ] && [ ! -e "$(upstream file)" ]; then
         packages+=" $(upstream package)=$(upstream version)"
     fi
@@ -314,13 +323,19 @@ have_dpdk() {
 
 # Prints the arguments of configure, one per line.
 configure_arguments() {
+    local cc=gcc cflags=${CFLAGS:--g -O2}
     if have_dpdk; then
         echo --with-dpdk=shared
     fi
-    if command -v ccache >/dev/null; then
-        echo "CC=ccache gcc"
+    if [ $SANITIZED = yes ]; then
+        cc=clang cflags=$(echo $SANITIZER_CFLAGS)
     fi
-    echo "CFLAGS=${CFLAGS:--g -O2}"
+    if command -v ccache >/dev/null; then
+        echo "CC=ccache $cc"
+    elif [ $SANITIZED = yes ]; then
+        echo "CC=$cc"
+    fi
+    echo "CFLAGS=$cflags"
 }
 
 autoreconf_tree() {
@@ -427,6 +442,11 @@ check() {
     run_script tests/run-check "$@"
 }
 
+fuzz() {
+    SANITIZED=yes WITH_DPDK=no BUILD=$TOP/build/sanitized
+    run_script tests/fuzz/run "$@"
+}
+
 clean() {
     lock
     rm -rf "$TOP"/ovs/{tree,unpatched}* "$TOP"/build/*
@@ -444,6 +464,7 @@ main() {
         case $1 in
             -h | --help) usage; exit 0 ;;
             --without-dpdk) WITH_DPDK=no ;;
+            --sanitized) SANITIZED=yes WITH_DPDK=no ;;
             --unpatched) UNPATCHED=yes ;;
             --ovs-tree=*)
                 OVS_TREE=$(cd "${1#*=}" 2>/dev/null && pwd -P) &&
@@ -458,6 +479,10 @@ main() {
     check_place
     BUILD=$TOP/build/default
     [ $WITH_DPDK = yes ] || BUILD=$TOP/build/nodpdk
+    if [ $SANITIZED = yes ]; then
+        [ $UNPATCHED = no ] || die "--sanitized doesn't go with --unpatched"
+        BUILD=$TOP/build/sanitized
+    fi
     if [ $UNPATCHED = yes ]; then
         TREE=$TOP/ovs/unpatched
         BUILD=${BUILD/%default/unpatched}
@@ -473,10 +498,11 @@ main() {
                 die "--unpatched goes with prepare and build only" ;;&
         check) check "$@" ;;
         check-upstream) run_script tests/run-upstream "$@" ;;
+        fuzz) fuzz "$@" ;;
         demo) demo "$@" ;;
         clean) clean ;;
         *) die "unknown command '$command': use one of prepare, build, check,\
- check-upstream, demo, clean (see ./boot.sh --help)" ;;
+ check-upstream, fuzz, demo, clean (see ./boot.sh --help)" ;;
     esac
 }
 

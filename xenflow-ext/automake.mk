@@ -96,6 +96,7 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/include/xenflow/switch.h \
 	xenflow-ext/seam/xf-credit.c \
 	xenflow-ext/seam/xf-credit.h \
+	xenflow-ext/seam/xf-snoop.h \
 	xenflow-ext/seam/xf-switch.c \
 	xenflow-ext/seam/xf-switch.h \
 	xenflow-ext/seam/xf-xlate-roles.h \

@@ -115,7 +115,9 @@ xf_engine_load(struct xf_engine *engine)
 static void
 engine_free(struct xf_engine *engine)
 {
+    ovs_mutex_lock(&engine->mutex);
     free(engine->database);
+    ovs_mutex_unlock(&engine->mutex);
     xf_neigh_drain(engine);
     mpsc_queue_destroy(&engine->news);
     ovs_mutex_destroy(&engine->mutex);

@@ -50,6 +50,7 @@
 #include "engine/role.h"
 #include "seam/xf-credit.h"
 #include "seam/xf-odp.h"
+#include "seam/xf-snoop.h"
 #include "seam/xf-switch.h"
 
 /* A frame at a router's interface. */
@@ -105,45 +106,7 @@ xf_add_credit(struct xlate_ctx *ctx, struct xf_credit *credit)
     }
 }
 
-/* ---- Neighbours (RFC 826, RFC 4861). ---- */
-
-/* If the frame says where an address is, stores that and returns true.  ARP:
- * the sender of requests and replies.  ND: the source of a solicitation, the
- * target of an advertisement, with their link-layer options and hop limit
- * 255. */
-static bool
-xf_neighbor_of_flow(const struct flow *flow, struct flow_wildcards *wc,
-                    struct in6_addr *ip, struct eth_addr *mac)
-{
-    if (flow->dl_type == htons(ETH_TYPE_ARP)) {
-        WC_MASK_FIELD(wc, nw_proto);
-        WC_MASK_FIELD(wc, nw_src);
-        WC_MASK_FIELD(wc, arp_sha);
-        if (flow->nw_proto != ARP_OP_REQUEST
-            && flow->nw_proto != ARP_OP_REPLY) {
-            return false;
-        }
-        in6_addr_set_mapped_ipv4(ip, flow->nw_src);
-        *mac = flow->arp_sha;
-        return (flow->nw_src && flow->nw_src != htonl(INADDR_BROADCAST)
-                && !eth_addr_is_zero(*mac) && !eth_addr_is_multicast(*mac));
-    }
-    if (flow->dl_type == htons(ETH_TYPE_IPV6) && is_nd(flow, wc)) {
-        bool solicit = flow->tp_src == htons(ND_NEIGHBOR_SOLICIT);
-
-        WC_MASK_FIELD(wc, nw_ttl);
-        WC_MASK_FIELD(wc, ipv6_src);
-        WC_MASK_FIELD(wc, nd_target);
-        WC_MASK_FIELD(wc, arp_sha);
-        WC_MASK_FIELD(wc, arp_tha);
-        *ip = solicit ? flow->ipv6_src : flow->nd_target;
-        *mac = solicit ? flow->arp_sha : flow->arp_tha;
-        return (flow->nw_ttl == 255 && !IN6_IS_ADDR_UNSPECIFIED(ip)
-                && !IN6_IS_ADDR_MULTICAST(ip)
-                && !eth_addr_is_zero(*mac) && !eth_addr_is_multicast(*mac));
-    }
-    return false;
-}
+/* ---- Neighbours. ---- */
 
 static void
 xf_hear_neighbor(struct xlate_ctx *ctx, const struct xf_visit *v)
