@@ -25,7 +25,7 @@ in "..."); an input is
   fpm HEX              a message on the connection of the router's speaker, in
                        an FPM frame of its own
   raw HEX              bytes on a connection of their own, instead of a frame
-  file LINE|LINE...    a topology file of xenflow-lab
+  file LINE|LINE...    a topology file of xenflow-lab ("\\0": a zero byte)
 
 Lines "+ ..." prepare: they must succeed.  "#" begins a comment.
 
@@ -169,10 +169,10 @@ class Speaker:
 
 def refuse_file(text):
     from lab import topology    # pylint: disable=import-outside-toplevel
-    with open("FILE", "wb") as f:
-        f.write(text.replace("|", "\n").encode("latin-1"))
+    with open("file", "wb") as f:
+        f.write(text.replace("|", "\n").replace("\\0", "\0").encode())
     try:
-        topology.parse("FILE")
+        topology.parse("file")
     except topology.TopologyError as e:
         return str(e)
     return "accepted"
