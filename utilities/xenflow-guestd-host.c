@@ -44,7 +44,8 @@ struct guestd_host {
     struct stream *stream;      /* NULL: none. */
     unsigned int seqno;
     long long int silence_ms;
-    long long int last_rx_ms;
+    long long int asked_ms;     /* Oldest question without answer; 0: none. */
+    bool heard;                 /* Something came by this connection. */
     bool failure_logged;
 
     uint8_t tx[TX_SIZE];        /* tx[tx_head..tx_tail). */
@@ -101,14 +102,14 @@ guestd_host_is_connected(const struct guestd_host *h)
 
 /* ---- Connecting. ---- */
 
-/* Logs a failure once, until a connection is made. */
+/* Logs a failure once, until the host says something. */
 static void
-log_failure(struct guestd_host *h, int error)
+log_failure(struct guestd_host *h, const char *what, int error)
 {
     if (!h->failure_logged) {
-        VLOG_WARN("%s: cannot connect (%s); trying again, without further "
-                  "lines", reconnect_get_name(h->fsm), ovs_retval_to_string(
-                      error));
+        VLOG_WARN("%s: %s (%s); trying again, without further lines",
+                  reconnect_get_name(h->fsm), what,
+                  ovs_retval_to_string(error));
         h->failure_logged = true;
     }
 }
@@ -122,7 +123,7 @@ begin_connecting(struct guestd_host *h)
 
     if (error) {
         h->stream = NULL;
-        log_failure(h, error);
+        log_failure(h, "cannot connect", error);
         reconnect_connect_failed(h->fsm, time_msec(), error);
     } else {
         reconnect_connecting(h->fsm, time_msec());
@@ -136,13 +137,12 @@ continue_connecting(struct guestd_host *h)
 
     if (!error) {
         reconnect_connected(h->fsm, time_msec());
-        VLOG_INFO("%s: connected", reconnect_get_name(h->fsm));
-        h->failure_logged = false;
-        h->last_rx_ms = time_msec();
+        h->heard = false;
+        h->asked_ms = 0;
         h->seqno++;
     } else if (error != EAGAIN) {
         close_stream(h);
-        log_failure(h, error);
+        log_failure(h, "cannot connect", error);
         reconnect_connect_failed(h->fsm, time_msec(), error);
     }
 }
@@ -151,8 +151,13 @@ void
 guestd_host_disconnect(struct guestd_host *h, int error)
 {
     if (guestd_host_is_connected(h)) {
-        VLOG_WARN("%s: connection lost (%s)", reconnect_get_name(h->fsm),
-                  error ? ovs_retval_to_string(error) : "closed by us");
+        if (!h->heard) {
+            log_failure(h, "closed without a word: is it the listener of "
+                        "this router, does it want TLS?", error);
+        } else {
+            VLOG_WARN("%s: connection lost (%s)", reconnect_get_name(h->fsm),
+                      error ? ovs_retval_to_string(error) : "closed by us");
+        }
         close_stream(h);
         reconnect_disconnected(h->fsm, time_msec(), error);
         h->seqno++;
@@ -195,10 +200,15 @@ read_some(struct guestd_host *h)
                         sizeof h->rx - h->rx_tail);
     if (n > 0) {
         h->rx_tail += n;
-        h->last_rx_ms = time_msec();
+        h->asked_ms = 0;
+        if (!h->heard) {
+            VLOG_INFO("%s: connected", reconnect_get_name(h->fsm));
+            h->heard = true;
+            h->failure_logged = false;
+        }
     } else if (n != -EAGAIN) {
         guestd_host_disconnect(h, n ? -n : EOF);
-    } else if (time_msec() - h->last_rx_ms >= h->silence_ms) {
+    } else if (h->asked_ms && time_msec() - h->asked_ms >= h->silence_ms) {
         guestd_host_disconnect(h, ETIMEDOUT);
     }
 }
@@ -222,7 +232,7 @@ guestd_host_run(struct guestd_host *h)
     case RECONNECT_DISCONNECT:
         /* The try took too long. */
         close_stream(h);
-        log_failure(h, ETIMEDOUT);
+        log_failure(h, "cannot connect", ETIMEDOUT);
         reconnect_connect_failed(h->fsm, time_msec(), ETIMEDOUT);
         break;
     case RECONNECT_PROBE:
@@ -251,7 +261,9 @@ guestd_host_wait(struct guestd_host *h)
     if (h->tx_head < h->tx_tail) {
         stream_send_wait(h->stream);
     }
-    poll_timer_wait_until(h->last_rx_ms + h->silence_ms);
+    if (h->asked_ms) {
+        poll_timer_wait_until(h->asked_ms + h->silence_ms);
+    }
 }
 
 /* ---- Frames. ---- */
@@ -273,6 +285,14 @@ guestd_host_send(struct guestd_host *h, const void *frame, size_t size)
     }
     memcpy(h->tx + h->tx_tail, frame, size);
     h->tx_tail += size;
+}
+
+void
+guestd_host_expect_answer(struct guestd_host *h)
+{
+    if (!h->asked_ms) {
+        h->asked_ms = time_msec();
+    }
 }
 
 const uint8_t *

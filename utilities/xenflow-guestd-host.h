@@ -22,7 +22,9 @@
  *
  * Frames go out through a bounded buffer: when guestd_host_has_room() is false
  * the caller keeps what it has, in its latest state.  A host that sends
- * nothing for 'silence_ms' (it owes answers to load reports) is given up. */
+ * nothing for 'silence_ms' after something that it must answer is given up.
+ * (The time doesn't count from the last word: this machine may have stood
+ * still.) */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,6 +50,9 @@ void guestd_host_disconnect(struct guestd_host *, int error);
 /* Sends one whole frame; only if guestd_host_has_room(). */
 bool guestd_host_has_room(const struct guestd_host *);
 void guestd_host_send(struct guestd_host *, const void *frame, size_t size);
+
+/* What was sent last must be answered. */
+void guestd_host_expect_answer(struct guestd_host *);
 
 /* The next frame from the host, valid until the next call, or NULL. */
 const uint8_t *guestd_host_next(struct guestd_host *, size_t *size);

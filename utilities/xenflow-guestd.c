@@ -162,6 +162,7 @@ send_load(struct guestd *g)
     size_t size = xf_guest_load_encode(&load, g->load_seq, frame,
                                        sizeof frame);
     guestd_host_send(g->host, frame, size);
+    guestd_host_expect_answer(g->host);
     g->n_loads++;
     g->next_load_ms = time_msec() + g->interval_ms;
 }

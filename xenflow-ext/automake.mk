@@ -171,6 +171,13 @@ tests_test_xf_engine_SOURCES = \
 	xf-tests/test-xf-engine.c
 tests_test_xf_engine_LDADD = $(XF_LIBS)
 
+noinst_PROGRAMS += tests/test-xf-guestd
+tests_test_xf_guestd_SOURCES = \
+	xf-tests/test-xf-guestd.c \
+	xf-tests/xf-text.c \
+	xf-tests/xf-text.h
+tests_test_xf_guestd_LDADD = $(XF_LIBS)
+
 noinst_PROGRAMS += tests/test-xf-listener
 tests_test_xf_listener_SOURCES = \
 	xf-tests/test-xf-listener.c \
