@@ -30,7 +30,9 @@ lib_libopenvswitch_la_SOURCES += \
 	xenflow-ext/core/types.c \
 	xenflow-ext/include/xenflow/types.h \
 	xenflow-ext/seam/xf-odp.c \
-	xenflow-ext/seam/xf-odp.h
+	xenflow-ext/seam/xf-odp.h \
+	xenflow-ext/seam/xf-tx.c \
+	xenflow-ext/seam/xf-tx.h
 
 # All else of the switch.  Programs link ofproto/libofproto.la before
 # lib/libopenvswitch.la, so it may call the above and all of lib/.
