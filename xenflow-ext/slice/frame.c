@@ -75,6 +75,8 @@ dispatch_match(const struct xf_dispatch *d, struct match *match)
     if (d->vlan) {
         match_set_dl_vlan(match, htons(d->vlan), 0);
     }
+    /* It also sets an Ethertype, which isn't matched. */
+    match_zero_wildcarded_fields(match);
 }
 
 /* Sends the packets of 'd' to the tables of 'slice'. */
@@ -165,20 +167,38 @@ install_dispatch(struct xf_slice *slice)
     }
 }
 
+static bool
+is_dispatch(const struct xf_found *found, const struct xf_dispatch *d)
+{
+    struct minimatch wanted;
+    struct match match;
+
+    dispatch_match(d, &match);
+    minimatch_init(&wanted, &match);
+    bool equal = (found->priority == XF_DISPATCH_PRIORITY
+                  && minimatch_equal(&wanted, &found->match));
+    minimatch_destroy(&wanted);
+    return equal;
+}
+
+/* Notes that the switch has flow 'found', if it is one of this slice as it is
+ * now. */
+void
+xf_frame_have_dispatch(struct xf_slice *slice, const struct xf_found *found)
+{
+    if (found->known && is_dispatch(found, &found->dispatch)
+        && found->table_id == slice->config.first_table
+        && slice->n_dispatch < XF_SLICE_MAX_PORTS) {
+        slice->dispatch[slice->n_dispatch++] = found->dispatch;
+    }
+}
+
 /* Is 'found' one of the flows that install_dispatch() adds? */
 bool
 xf_frame_wants(const struct xf_slice *slice, const struct xf_found *found)
 {
     for (size_t i = 0; i < slice->n_dispatch; i++) {
-        struct minimatch wanted;
-        struct match match;
-
-        dispatch_match(&slice->dispatch[i], &match);
-        minimatch_init(&wanted, &match);
-        bool equal = (found->priority == XF_DISPATCH_PRIORITY
-                      && minimatch_equal(&wanted, &found->match));
-        minimatch_destroy(&wanted);
-        if (equal) {
+        if (is_dispatch(found, &slice->dispatch[i])) {
             return true;
         }
     }
@@ -209,87 +229,111 @@ delete_flows(struct xf_slice *slice, uint8_t table_id,
     send_flow_mod(slice, &fm);
 }
 
-/* Notes that the switch has group 'group_id', one of ours. */
+/* Notes that the switch has 'group', one of ours. */
 void
-xf_frame_have_group(struct xf_slice *slice, uint32_t group_id)
+xf_frame_have_group(struct xf_slice *slice, const struct xf_frame_group *group)
 {
     if (slice->n_frame_groups >= slice->allocated_frame_groups) {
         slice->frame_groups = x2nrealloc(slice->frame_groups,
                                          &slice->allocated_frame_groups,
                                          sizeof *slice->frame_groups);
     }
-    slice->frame_groups[slice->n_frame_groups++] = group_id;
+    slice->frame_groups[slice->n_frame_groups++] = *group;
 }
 
-static bool
-contains(const uint32_t *ids, size_t n, uint32_t id)
+static const struct xf_frame_group *
+find_group(const struct xf_frame_group *groups, size_t n, uint32_t id)
 {
     for (size_t i = 0; i < n; i++) {
-        if (ids[i] == id) {
-            return true;
+        if (groups[i].id == id) {
+            return &groups[i];
         }
     }
-    return false;
+    return NULL;
 }
 
-/* Appends to 'gm' a bucket that sends out of 'port' or, if 'back', out of the
- * port of the switch that the packet came in by. */
 static void
-add_bucket(struct ofputil_group_mod *gm, const struct xf_vport *port,
-           bool back)
+add_output(struct xf_frame_group *group, uint16_t vlan, ofp_port_t port)
 {
-    struct ofputil_bucket *bucket = xzalloc(sizeof *bucket);
-    struct ofpbuf actions;
-
-    ofpbuf_init(&actions, 64);
-    xf_put_push_tag(&actions, port ? port->config.vlan : 0);
-    ofpact_put_OUTPUT(&actions)->port = (back ? OFPP_IN_PORT
-                                         : port->phy.port_no);
-    bucket->watch_port = OFPP_ANY;
-    bucket->watch_group = OFPG_ANY;
-    bucket->ofpacts_len = actions.size;
-    bucket->ofpacts = ofpbuf_steal_data(&actions);
-    ovs_list_push_back(&gm->buckets, &bucket->list_node);
+    group->outputs[group->n_outputs++] = ((uint32_t) vlan << 16
+                                          | ofp_to_u16(port));
 }
 
-/* Adds the buckets of a flood that came in by 'from', NULL if by any port. */
+/* Sets the outputs of 'group' to those of a flood that came in by 'from', NULL
+ * if by any port. */
 static void
-add_flood_buckets(struct xf_slice *slice, struct ofputil_group_mod *gm,
-                  const struct xf_vport *from)
+add_flood(const struct xf_slice *slice, struct xf_frame_group *group,
+          const struct xf_vport *from)
 {
     for (size_t i = 0; i < slice->config.n_ports; i++) {
         const struct xf_vport *port = &slice->ports[i];
 
         if (port->bound && port != from) {
-            add_bucket(gm, port, from && !strcmp(from->config.name,
-                                                 port->config.name));
+            bool back = from && !strcmp(from->config.name, port->config.name);
+
+            add_output(group, port->config.vlan,
+                       back ? OFPP_IN_PORT : port->phy.port_no);
         }
     }
+}
+
+static void
+send_group(struct xf_slice *slice, const struct xf_frame_group *group,
+           uint16_t command)
+{
+    struct ofputil_group_mod gm = {
+        .command = command,
+        .type = OFPGT11_ALL,
+        .group_id = group->id,
+    };
+
+    ovs_list_init(&gm.buckets);
+    for (size_t i = 0; i < group->n_outputs; i++) {
+        struct ofputil_bucket *bucket = xzalloc(sizeof *bucket);
+        struct ofpbuf actions;
+
+        ofpbuf_init(&actions, 64);
+        xf_put_push_tag(&actions, group->outputs[i] >> 16);
+        ofpact_put_OUTPUT(&actions)->port = u16_to_ofp(group->outputs[i]
+                                                       & UINT16_MAX);
+        bucket->watch_port = OFPP_ANY;
+        bucket->watch_group = OFPG_ANY;
+        bucket->ofpacts_len = actions.size;
+        bucket->ofpacts = ofpbuf_steal_data(&actions);
+        ovs_list_push_back(&gm.buckets, &bucket->list_node);
+    }
+    xf_to_switch(slice, ofputil_encode_group_mod(XF_OFP, &gm, NULL, -1),
+                 NULL);
+    ofputil_bucket_list_destroy(&gm.buckets);
 }
 
 /* Makes the switch have the group of 'kind' for 'port' (NULL: of none), as the
  * bound ports want it.  'old' are the groups that it has. */
 static void
 put_group(struct xf_slice *slice, enum xf_group_kind kind,
-          const struct xf_vport *port, const uint32_t *old, size_t n_old)
+          const struct xf_vport *port, const struct xf_frame_group *old,
+          size_t n_old)
 {
-    uint32_t id = xf_group_ours(slice, kind, port ? port->config.number : 0);
-    struct ofputil_group_mod gm = {
-        .command = contains(old, n_old, id) ? OFPGC11_MODIFY : OFPGC11_ADD,
-        .type = OFPGT11_ALL,
-        .group_id = id,
+    struct xf_frame_group group = {
+        .id = xf_group_ours(slice, kind, port ? port->config.number : 0),
+        .known = true,
     };
+    const struct xf_frame_group *was = find_group(old, n_old, group.id);
 
-    ovs_list_init(&gm.buckets);
     if (kind == XF_GROUP_FLOOD) {
-        add_flood_buckets(slice, &gm, port);
+        add_flood(slice, &group, port);
     } else if (!port || port->bound) {
-        add_bucket(&gm, port, kind == XF_GROUP_BACK);
+        add_output(&group, port ? port->config.vlan : 0,
+                   kind == XF_GROUP_BACK ? OFPP_IN_PORT : port->phy.port_no);
     }
-    xf_to_switch(slice, ofputil_encode_group_mod(XF_OFP, &gm, NULL, -1),
-                 NULL);
-    ofputil_bucket_list_destroy(&gm.buckets);
-    xf_frame_have_group(slice, id);
+    if (!was) {
+        send_group(slice, &group, OFPGC11_ADD);
+    } else if (!was->known || was->n_outputs != group.n_outputs
+               || memcmp(was->outputs, group.outputs,
+                         group.n_outputs * sizeof group.outputs[0])) {
+        send_group(slice, &group, OFPGC11_MODIFY);
+    }
+    xf_frame_have_group(slice, &group);
 }
 
 /* Deletes group 'id', numbered as the switch does.  Flows that use it go with
@@ -312,7 +356,7 @@ delete_switch_group(struct xf_slice *slice, uint32_t id)
 static void
 install_groups(struct xf_slice *slice)
 {
-    uint32_t *old = slice->frame_groups;
+    struct xf_frame_group *old = slice->frame_groups;
     size_t n_old = slice->n_frame_groups;
 
     slice->frame_groups = NULL;
@@ -333,8 +377,9 @@ install_groups(struct xf_slice *slice)
         }
     }
     for (size_t i = 0; i < n_old; i++) {
-        if (!contains(slice->frame_groups, slice->n_frame_groups, old[i])) {
-            delete_switch_group(slice, old[i]);
+        if (!find_group(slice->frame_groups, slice->n_frame_groups,
+                        old[i].id)) {
+            delete_switch_group(slice, old[i].id);
         }
     }
     free(old);
@@ -445,11 +490,11 @@ xf_frame_wipe(struct xf_slice *slice)
         xf_delete_meter(slice, id);
     }
     for (size_t i = 0; i < sw->n_groups; i++) {
-        uint32_t table = sw->groups[i] >> XF_GROUP_SHIFT;
+        uint32_t table = sw->groups[i].id >> XF_GROUP_SHIFT;
 
         if (table >= slice->config.first_table
             && table <= slice->config.last_table) {
-            delete_switch_group(slice, sw->groups[i]);
+            delete_switch_group(slice, sw->groups[i].id);
         }
     }
     for (size_t i = 0; i < sw->n_meters; i++) {
@@ -471,7 +516,7 @@ xf_frame_remove(struct xf_slice *slice)
     }
     slice->n_dispatch = 0;
     for (size_t i = 0; i < slice->n_frame_groups; i++) {
-        delete_switch_group(slice, slice->frame_groups[i]);
+        delete_switch_group(slice, slice->frame_groups[i].id);
     }
     slice->n_frame_groups = 0;
     if (slice->ready) {

@@ -342,10 +342,11 @@ xf_slice_receive_bytes(struct xf_slice *slice, const void *data, size_t size,
         size_t length = size;
 
         if (size >= sizeof(struct ofp_header)) {
-            const struct ofp_header *oh = (const void *) p;
+            struct ofp_header oh;
 
-            length = ntohs(get_unaligned_be16(&oh->length));
-            if (length < sizeof *oh || length > size) {
+            memcpy(&oh, p, sizeof oh);
+            length = ntohs(oh.length);
+            if (length < sizeof oh || length > size) {
                 length = size;
             }
         }

@@ -130,6 +130,14 @@ struct xf_vport {
     struct ofputil_phy_port phy; /* If 'bound': as the switch has it. */
 };
 
+/* A group of the switch.  Those of ours have one output per bucket. */
+struct xf_frame_group {
+    uint32_t id;                /* As the switch numbers it. */
+    bool known;                 /* It is one as we make them: what follows. */
+    size_t n_outputs;
+    uint32_t outputs[XF_SLICE_MAX_PORTS]; /* Each VLAN << 16 | port. */
+};
+
 /* A flow of ours in table 0. */
 struct xf_dispatch {
     ofp_port_t port_no;         /* Port of the switch. */
@@ -143,6 +151,9 @@ struct xf_found {
     struct minimatch match;
     uint16_t priority;
     uint64_t cookie;
+    bool known;                 /* It is one as we make them: what follows. */
+    struct xf_dispatch dispatch;
+    uint8_t table_id;           /* Where it leads. */
 };
 
 /* A slice. */
@@ -157,7 +168,7 @@ struct xf_slice {
     const char *unready;        /* Why it isn't, if not the connection. */
 
     /* Its frame: what of ours the switch holds. */
-    uint32_t *frame_groups;     /* Groups of ours, numbers of the switch. */
+    struct xf_frame_group *frame_groups; /* Groups of ours. */
     size_t n_frame_groups, allocated_frame_groups;
     struct xf_dispatch dispatch[XF_SLICE_MAX_PORTS]; /* Flows in table 0. */
     size_t n_dispatch;
@@ -215,7 +226,7 @@ struct xf_slice_switch {
     struct ofputil_phy_port *ports;
     size_t n_ports, allocated_ports;
     struct ovs_list found;      /* Contains struct xf_found: our flows. */
-    uint32_t *groups;           /* Groups in our numbers. */
+    struct xf_frame_group *groups; /* Groups in our range of numbers. */
     size_t n_groups, allocated_groups;
     uint32_t *meters;
     size_t n_meters, allocated_meters;
@@ -346,7 +357,8 @@ void xf_frame_port_status(struct xf_slice_switch *,
                           const struct ofputil_port_status *);
 void xf_frame_repair(struct xf_slice *, uint64_t cookie);
 bool xf_frame_wants(const struct xf_slice *, const struct xf_found *);
-void xf_frame_have_group(struct xf_slice *, uint32_t group_id);
+void xf_frame_have_group(struct xf_slice *, const struct xf_frame_group *);
+void xf_frame_have_dispatch(struct xf_slice *, const struct xf_found *);
 void xf_delete_group(struct xf_slice *, uint32_t group_id);
 void xf_delete_meter(struct xf_slice *, uint32_t meter_id);
 

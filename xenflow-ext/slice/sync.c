@@ -25,10 +25,13 @@
 #include <inttypes.h>
 
 #include "openvswitch/match.h"
+#include "openvswitch/meta-flow.h"
+#include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofp-group.h"
 #include "openvswitch/ofp-meter.h"
 #include "openvswitch/ofp-switch.h"
 #include "openvswitch/ofp-util.h"
+#include "packets.h"
 
 /* ---- Asking. ---- */
 
@@ -80,7 +83,8 @@ xf_sync_clear(struct xf_slice_switch *sw)
     free(sw->groups);
     free(sw->meters);
     sw->ports = NULL;
-    sw->groups = sw->meters = NULL;
+    sw->groups = NULL;
+    sw->meters = NULL;
     sw->n_ports = sw->allocated_ports = 0;
     sw->n_groups = sw->allocated_groups = 0;
     sw->n_meters = sw->allocated_meters = 0;
@@ -115,6 +119,43 @@ port_desc_reply(struct xf_slice_switch *sw, const struct ofp_header *oh)
     }
 }
 
+/* Sets what 'group' does from 'gd', if it is as we make them. */
+static void
+learn_group(struct xf_frame_group *group, const struct ofputil_group_desc *gd)
+{
+    const struct ofputil_bucket *bucket;
+
+    memset(group, 0, sizeof *group);
+    group->id = gd->group_id;
+    if (gd->type != OFPGT11_ALL
+        || ovs_list_size(&gd->buckets) > XF_SLICE_MAX_PORTS) {
+        return;
+    }
+    LIST_FOR_EACH (bucket, list_node, &gd->buckets) {
+        const struct ofpact *a = bucket->ofpacts;
+        const struct ofpact *end = ofpact_end(a, bucket->ofpacts_len);
+        uint16_t vlan = 0;
+
+        if (a < end && a->type == OFPACT_PUSH_VLAN && ofpact_next(a) < end
+            && ofpact_next(a)->type == OFPACT_SET_FIELD) {
+            const struct ofpact_set_field *sf;
+
+            sf = ofpact_get_SET_FIELD(ofpact_next(a));
+            if (sf->field->id != MFF_VLAN_VID) {
+                return;
+            }
+            vlan = ntohs(sf->value->be16) & VLAN_VID_MASK;
+            a = ofpact_next(ofpact_next(a));
+        }
+        if (a >= end || a->type != OFPACT_OUTPUT || ofpact_next(a) != end) {
+            return;
+        }
+        group->outputs[group->n_outputs++]
+            = (uint32_t) vlan << 16 | ofp_to_u16(ofpact_get_OUTPUT(a)->port);
+    }
+    group->known = true;
+}
+
 static void
 group_desc_reply(struct xf_slice_switch *sw, const struct ofp_header *oh)
 {
@@ -127,7 +168,7 @@ group_desc_reply(struct xf_slice_switch *sw, const struct ofp_header *oh)
                 sw->groups = x2nrealloc(sw->groups, &sw->allocated_groups,
                                         sizeof *sw->groups);
             }
-            sw->groups[sw->n_groups++] = gd.group_id;
+            learn_group(&sw->groups[sw->n_groups++], &gd);
         }
         ofputil_uninit_group_desc(&gd);
     }
@@ -151,6 +192,41 @@ meter_config_reply(struct xf_slice_switch *sw, const struct ofp_header *oh)
     ofpbuf_uninit(&bands);
 }
 
+/* Sets what 'found' does from 'fs', if it is as we make them. */
+static void
+learn_flow(struct xf_found *found, const struct ofputil_flow_stats *fs)
+{
+    const struct ofpact *a = fs->ofpacts;
+    const struct ofpact *end = ofpact_end(a, fs->ofpacts_len);
+    struct xf_dispatch *d = &found->dispatch;
+    const struct ofpact_metadata *om;
+
+    d->port_no = fs->match.flow.in_port.ofp_port;
+    if (fs->match.wc.masks.vlans[0].tci) {
+        d->vlan = vlan_tci_to_vid(fs->match.flow.vlans[0].tci);
+    }
+    if (d->vlan) {
+        if (a >= end || a->type != OFPACT_STRIP_VLAN) {
+            return;
+        }
+        a = ofpact_next(a);
+    }
+    if (a >= end || a->type != OFPACT_WRITE_METADATA) {
+        return;
+    }
+    om = ofpact_get_WRITE_METADATA(a);
+    a = ofpact_next(a);
+    if (a >= end || a->type != OFPACT_GOTO_TABLE || ofpact_next(a) != end
+        || om->mask != OVS_BE64_MAX
+        || ntohll(om->metadata) & ~XF_METADATA_OURS
+        || ntohll(om->metadata) >> XF_METADATA_SHIFT > UINT16_MAX) {
+        return;
+    }
+    d->number = ntohll(om->metadata) >> XF_METADATA_SHIFT;
+    found->table_id = ofpact_get_GOTO_TABLE(a)->table_id;
+    found->known = true;
+}
+
 static void
 flow_stats_reply(struct xf_slice_switch *sw, const struct ofp_header *oh)
 {
@@ -162,9 +238,13 @@ flow_stats_reply(struct xf_slice_switch *sw, const struct ofp_header *oh)
     while (!ofputil_decode_flow_stats_reply(&fs, &b, false, &ofpacts)) {
         struct xf_found *found = xzalloc(sizeof *found);
 
+        /* A match of a VLAN implies Ethernet, which isn't on the wire. */
+        fs.match.wc.masks.packet_type = 0;
+        match_zero_wildcarded_fields(&fs.match);
         minimatch_init(&found->match, &fs.match);
         found->priority = fs.priority;
         found->cookie = ntohll(fs.cookie);
+        learn_flow(found, &fs);
         ovs_list_push_back(&sw->found, &found->node);
     }
     ofpbuf_uninit(&ofpacts);
@@ -209,15 +289,21 @@ static void
 adopt(struct xf_slice *slice)
 {
     const struct xf_slice_switch *sw = slice->sw;
+    const struct xf_found *found;
 
+    LIST_FOR_EACH (found, node, &sw->found) {
+        if (found->cookie == xf_frame_cookie(slice)) {
+            xf_frame_have_dispatch(slice, found);
+        }
+    }
     for (size_t i = 0; i < sw->n_groups; i++) {
-        uint32_t id = sw->groups[i] - xf_group_base(slice);
+        uint32_t id = sw->groups[i].id - xf_group_base(slice);
 
         if (id < XF_GROUPS) {
             bitmap_set1(slice->groups, id);
             slice->n_groups++;
         } else if (id >> XF_GROUP_SHIFT == 0) {
-            xf_frame_have_group(slice, sw->groups[i]);
+            xf_frame_have_group(slice, &sw->groups[i]);
         }
     }
     for (size_t i = 0; i < sw->n_meters; i++) {
