@@ -24,7 +24,7 @@ KIND and its keys (all have defaults):
   arp          op sha spa tha tpa
   ns, na       src dst target lladdr ttl       (IPv6 neighbour discovery)
   ether        type
-common: smac dmac vlan, and len: bytes of payload (default 18)
+common: smac dmac vlan pcp, and len: bytes of payload (default 18)
 
 "opts" is hexadecimal IPv4 options (a multiple of 4 bytes), or for udp6 "hbh"
 for a hop-by-hop header.  "show" checks lengths and checksums.
@@ -136,7 +136,8 @@ def make(kind, a):
     head = mac(a.get("dmac", "52:54:00:00:01:01")) \
         + mac(a.get("smac", "aa:00:00:00:01:02"))
     if "vlan" in a:
-        head += struct.pack("!HH", 0x8100, int(a["vlan"]))
+        head += struct.pack("!HH", 0x8100,
+                            int(a["vlan"]) | int(a.get("pcp", 0)) << 13)
     return (head + struct.pack("!H", eth_type) + payload).hex()
 
 
@@ -155,8 +156,9 @@ def show_l4(src, dst, proto, p):
 def show_ip4(p):
     hlen, total = (p[0] & 15) * 4, struct.unpack("!H", p[2:4])[0]
     src, dst = p[12:16], p[16:20]
-    return "%s > %s ttl %d len %d csum %s %s%s" % (
-        ipaddress.ip_address(src), ipaddress.ip_address(dst), p[8], total,
+    return "%s > %s %sttl %d len %d csum %s %s%s" % (
+        ipaddress.ip_address(src), ipaddress.ip_address(dst),
+        "tos %d " % p[1] if p[1] else "", p[8], total,
         "ok" if csum(p[:hlen]) == 0 else "BAD",
         "opts " if hlen > 20 else "",
         show_l4(src, dst, p[9], p[hlen:total]))
@@ -181,7 +183,9 @@ def show(line):
     b = bytes.fromhex(line.strip())
     text, ofs = "%s > %s " % (fmt_mac(b[6:12]), fmt_mac(b[:6])), 12
     if b[12:14] == b"\x81\x00":
-        text += "vlan %d " % (struct.unpack("!H", b[14:16])[0] & 0xfff)
+        tci = struct.unpack("!H", b[14:16])[0]
+        text += "vlan %d " % (tci & 0xfff)
+        text += "pcp %d " % (tci >> 13) if tci >> 13 else ""
         ofs = 16
     eth_type, p = struct.unpack("!H", b[ofs:ofs + 2])[0], b[ofs + 2:]
     kinds = {0x0800: show_ip4, 0x86dd: show_ip6, 0x0806: show_arp}

@@ -167,6 +167,8 @@ random_flow(struct flow *flow)
     }
 }
 
+static void random_ip_match(struct match *, const struct flow *);
+
 /* A match out of the fields of a random packet: any subset of the 12. */
 static void
 random_match(struct xf_match *m)
@@ -195,41 +197,47 @@ random_match(struct xf_match *m)
     } else if (one_in(6)) {
         match_set_dl_vlan_pcp(match, random_range(3), 0);
     }
-    if (one_in(3)) {
-        return;
+    if (!one_in(3)) {
+        random_ip_match(match, &f);
     }
-    match_set_dl_type(match, f.dl_type);
-    if (f.dl_type == htons(ETH_TYPE_IPV6)) {
+}
+
+/* Adds fields above Ethernet's out of 'f'. */
+static void
+random_ip_match(struct match *match, const struct flow *f)
+{
+    bool arp = f->dl_type == htons(ETH_TYPE_ARP);
+
+    match_set_dl_type(match, f->dl_type);
+    if (f->dl_type == htons(ETH_TYPE_IPV6)) {
         if (one_in(3)) {
             struct in6_addr mask = ipv6_create_mask(random_range(4));
-            match_set_ipv6_src_masked(match, &f.ipv6_src, &mask);
+            match_set_ipv6_src_masked(match, &f->ipv6_src, &mask);
         }
         if (one_in(3)) {
-            match_set_ipv6_dst(match, &f.ipv6_dst);
+            match_set_ipv6_dst(match, &f->ipv6_dst);
         }
     } else {
         if (one_in(3)) {
-            match_set_nw_src_masked(match, f.nw_src,
+            match_set_nw_src_masked(match, f->nw_src,
                                     be32_prefix_mask(22 + random_range(11)));
         }
         if (one_in(2)) {
-            match_set_nw_dst_masked(match, f.nw_dst,
+            match_set_nw_dst_masked(match, f->nw_dst,
                                     be32_prefix_mask(14 + random_range(19)));
         }
     }
-    if (f.dl_type != htons(ETH_TYPE_ARP) && one_in(4)) {
-        match_set_nw_dscp(match, f.nw_tos);
+    if (!arp && one_in(4)) {
+        match_set_nw_dscp(match, f->nw_tos);
     }
     if (one_in(2)) {
-        match_set_nw_proto(match, f.nw_proto);
-        if (f.dl_type != htons(ETH_TYPE_ARP)) {
-            if (one_in(3)) {
-                match_set_tp_src_masked(match, f.tp_src,
-                                        htons(1 + random_range(3)));
-            }
-            if (one_in(2)) {
-                match_set_tp_dst(match, f.tp_dst);
-            }
+        match_set_nw_proto(match, f->nw_proto);
+        if (!arp && one_in(3)) {
+            match_set_tp_src_masked(match, f->tp_src,
+                                    htons(1 + random_range(3)));
+        }
+        if (!arp && one_in(2)) {
+            match_set_tp_dst(match, f->tp_dst);
         }
     }
 }

@@ -83,6 +83,10 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/role.h \
 	xenflow-ext/engine/route.c \
 	xenflow-ext/engine/router.c \
+	xenflow-ext/engine/rules-args.c \
+	xenflow-ext/engine/rules-show.c \
+	xenflow-ext/engine/rules.c \
+	xenflow-ext/engine/rules.h \
 	xenflow-ext/engine/select.c \
 	xenflow-ext/engine/show.c \
 	xenflow-ext/engine/speaker-apply.c \
@@ -95,6 +99,7 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/speaker.c \
 	xenflow-ext/engine/speaker.h \
 	xenflow-ext/engine/stats.c \
+	xenflow-ext/include/xenflow/actions.h \
 	xenflow-ext/include/xenflow/switch.h \
 	xenflow-ext/seam/xf-credit.c \
 	xenflow-ext/seam/xf-credit.h \
@@ -102,6 +107,7 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/seam/xf-switch.c \
 	xenflow-ext/seam/xf-switch.h \
 	xenflow-ext/seam/xf-xlate-roles.h \
+	xenflow-ext/seam/xf-xlate-rules.h \
 	xenflow-ext/seam/xf-xlate.h
 
 # Programs.

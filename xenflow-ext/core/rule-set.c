@@ -531,6 +531,13 @@ xf_rule_set_max(const struct xf_rule_set *rs)
     return rs->max_rules;
 }
 
+/* See core/rule-set.h. */
+void
+xf_rule_set_set_max(struct xf_rule_set *rs, uint32_t max_rules)
+{
+    rs->max_rules = max_rules;
+}
+
 /* Bytes that the rules take, about. */
 size_t
 xf_rule_set_bytes(const struct xf_rule_set *rs)

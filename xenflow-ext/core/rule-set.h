@@ -139,6 +139,8 @@ void xf_rule_set_publish(struct xf_rule_set *);
 
 size_t xf_rule_set_count(const struct xf_rule_set *);
 uint32_t xf_rule_set_max(const struct xf_rule_set *);
+/* Changes the maximum; what is there stays. */
+void xf_rule_set_set_max(struct xf_rule_set *, uint32_t max_rules);
 size_t xf_rule_set_bytes(const struct xf_rule_set *); /* Of rules, about. */
 const struct xf_rule *xf_rule_set_find(const struct xf_rule_set *,
                                        const struct xf_match *,

@@ -236,6 +236,18 @@ xf_args_parse_name(const char *s, const char *what, char name[XF_NAME_MAX])
 }
 
 static char *
+parse_filter_default(const struct option *option, const char *s,
+                     struct xf_args *args)
+{
+    if (strcmp(s, "permit") && strcmp(s, "deny")) {
+        return xasprintf("'%s' is no value for %s: use permit or deny", s,
+                         option->key);
+    }
+    args->config.filter_deny = !strcmp(s, "deny");
+    return NULL;
+}
+
+static char *
 parse_vif(const struct option *option, const char *s, struct xf_args *args)
 {
     char *name = option_target(option, args);
@@ -480,6 +492,12 @@ xf_args_parse_router_options(struct xf_args *args, int n, const char *argv[])
           OFS(config.limits.max_ifaces), 0, 4096 },
         { "max-addresses", XF_OPT_LIMIT, parse_u32,
           OFS(config.limits.max_addresses), 0, 1000000 },
+        { "max-filters", XF_OPT_LIMIT, parse_u32,
+          OFS(config.max_rules[XF_RULE_FILTER]), 0, 100000 },
+        { "max-flows", XF_OPT_LIMIT, parse_u32,
+          OFS(config.max_rules[XF_RULE_FLOW]), 0, 100000 },
+        { "filter-default", XF_OPT_FILTER_DEFAULT, parse_filter_default,
+          0, 0, 0 },
         { "punt-rate", XF_OPT_PUNT_RATE, parse_u32, OFS(config.punt_rate),
           0, 100000000 },
         { "stale", XF_OPT_STALE, parse_seconds, OFS(config.stale_ms),

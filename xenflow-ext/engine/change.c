@@ -64,6 +64,28 @@ overlay_limits(struct xf_rt_limits *limits, const struct xf_rt_limits *given)
     overlay_limit(&limits->max_addresses, given->max_addresses);
 }
 
+/* Gives 'config' what means something to some roles only. */
+static char * OVS_WARN_UNUSED_RESULT
+overlay_role(struct xf_router_config *config, const struct xf_router *router,
+             const struct xf_args *args)
+{
+    if (args->given & XF_OPT_FAIL) {
+        config->fails_open = args->config.fails_open;
+        if (router->role != XF_ROLE_MIDDLEBOX) {
+            return xasprintf("fail means nothing to a %s: it is for a "
+                             "middlebox", xf_role_name(router->role));
+        }
+    }
+    if (args->given & XF_OPT_FILTER_DEFAULT) {
+        config->filter_deny = args->config.filter_deny;
+        if (router->role != XF_ROLE_ROUTER) {
+            return xasprintf("filter-default means nothing to a %s: filters "
+                             "are for a router", xf_role_name(router->role));
+        }
+    }
+    return NULL;
+}
+
 /* router-set */
 char *
 xf_run_router_set(struct xf_engine *engine, struct xf_job *job)
@@ -104,12 +126,12 @@ xf_run_router_set(struct xf_engine *engine, struct xf_job *job)
         config.separated = args->config.separated;
     }
     overlay_limits(&config.limits, &args->config.limits);
-    if (args->given & XF_OPT_FAIL) {
-        config.fails_open = args->config.fails_open;
-        if (router->role != XF_ROLE_MIDDLEBOX) {
-            return xasprintf("fail means nothing to a %s: it is for a "
-                             "middlebox", xf_role_name(router->role));
-        }
+    for (int i = 0; i < XF_N_RULE_KINDS; i++) {
+        overlay_limit(&config.max_rules[i], args->config.max_rules[i]);
+    }
+    error = overlay_role(&config, router, args);
+    if (error) {
+        return error;
     }
     if (config.device[0] && !config.listen[0]) {
         return xasprintf("router '%s' doesn't listen, so it can't have a "

@@ -68,6 +68,10 @@ parse_router_add(struct xf_args *args, int n, const char *argv[])
         error = xstrdup("fail is for a middlebox: add role=middlebox, or "
                         "leave it out");
     }
+    if (!error && args->given & XF_OPT_FILTER_DEFAULT
+        && args->config.role != XF_ROLE_ROUTER) {
+        error = xstrdup("filter-default is for a router: leave it out");
+    }
     if (!error && args->config.device[0] && !args->config.listen[0]) {
         error = xstrdup("device is given without listen: add "
                         "listen=ADDRESS:PORT");
@@ -86,6 +90,9 @@ parse_router_set(struct xf_args *args, int n, const char *argv[])
         return error;
     }
     args->config.limits = unset;
+    for (int i = 0; i < XF_N_RULE_KINDS; i++) {
+        args->config.max_rules[i] = UINT32_MAX;
+    }
     error = xf_args_parse_router_options(args, n - 1, argv + 1);
     if (!error && args->given & (XF_OPT_ECMP_SEED | XF_OPT_ROLE)) {
         error = xstrdup("role and ecmp-seed can't change while the router "
@@ -258,11 +265,42 @@ parse_select_del(struct xf_args *args, int n, const char *argv[])
     return error;
 }
 
+/* ROUTER MATCH permit|deny [priority=N] */
+static char *
+parse_filter_add(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_router(args, n, argv);
+
+    return error ? error : xf_rule_args_parse_filter(&args->rule, n - 1,
+                                                     argv + 1);
+}
+
+/* ROUTER MATCH actions=ACTIONS [OPTION...] */
+static char *
+parse_flow_add(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_router(args, n, argv);
+
+    return error ? error : xf_rule_args_parse_flow(&args->rule, n - 1,
+                                                   argv + 1);
+}
+
+/* ROUTER {MATCH [priority=N] | all} */
+static char *
+parse_rule_set_del(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = parse_router(args, n, argv);
+
+    return error ? error : xf_rule_args_parse_del(&args->rule, n - 1,
+                                                  argv + 1);
+}
+
 /* ---- The table. ---- */
 
 #define ROUTER_SET_USAGE                                                  \
     "[max-routes=N] [max-nexthops=N] [max-neighbors=N] [max-ports=N] "    \
-    "[max-addresses=N] "                                                  \
+    "[max-addresses=N] [max-filters=N] [max-flows=N] "                    \
+    "[filter-default=permit|deny] "                                       \
     "[listen=[pssl:]ADDR:PORT|none] [peer-name=NAME] [device=IFNAME] "    \
     "[punt-rate=PPS] "                                                    \
     "[stale=SECONDS] [settle=SECONDS] [reachable=SECONDS] "               \
@@ -277,8 +315,8 @@ static const struct xf_command commands[] = {
       parse_nothing, xf_run_router_list },
     { "xenflow/router-add",
       "ROUTER [role=router|switch|middlebox] [ecmp-seed=N] " ROUTER_SET_USAGE,
-      1, 17, false, parse_router_add, xf_run_router_add },
-    { "xenflow/router-set", "ROUTER " ROUTER_SET_USAGE, 2, 16, false,
+      1, 20, false, parse_router_add, xf_run_router_add },
+    { "xenflow/router-set", "ROUTER " ROUTER_SET_USAGE, 2, 19, false,
       parse_router_set, xf_run_router_set },
     { "xenflow/router-del", "ROUTER", 1, 1, false,
       parse_router, xf_run_router_del },
@@ -312,8 +350,21 @@ static const struct xf_command commands[] = {
       parse_neigh, xf_run_neigh_add },
     { "xenflow/neigh-del", "ROUTER PORT ADDR", 3, 3, false,
       parse_neigh, xf_run_neigh_del },
+    { "xenflow/filter-add", "ROUTER MATCH {permit|deny} [priority=N]", 3, 5,
+      false, parse_filter_add, xf_run_filter_add },
+    { "xenflow/filter-del", "ROUTER {MATCH [priority=N] | all}", 2, 4, false,
+      parse_rule_set_del, xf_run_filter_del },
+    { "xenflow/filter-list", "[--json] ROUTER [skip=N] [limit=N]", 1, 3, true,
+      parse_long_list, xf_run_filter_list },
+    { "xenflow/flow-add",
+      "ROUTER MATCH actions=ACTIONS [priority=N] [idle=S] [hard=S]", 3, 9,
+      false, parse_flow_add, xf_run_flow_add },
+    { "xenflow/flow-del", "ROUTER {MATCH [priority=N] | all}", 2, 4, false,
+      parse_rule_set_del, xf_run_flow_del },
     { "xenflow/flow-list", "[--json] ROUTER [skip=N] [limit=N]", 1, 3, true,
       parse_long_list, xf_run_flow_list },
+    { "xenflow/megaflow-list", "[--json] ROUTER [skip=N] [limit=N]", 1, 3,
+      true, parse_long_list, xf_run_megaflow_list },
     { "xenflow/mac-list", "[--json] ROUTER [skip=N] [limit=N]", 1, 3, true,
       parse_long_list, xf_run_mac_list },
     { "xenflow/select-list", "[--json] ROUTER [skip=N] [limit=N]", 1, 3,

@@ -31,6 +31,8 @@
  * args.c      syntax of commands' arguments (main thread)
  * change.c    commands that change a router (engine's thread)
  * route.c     rule-add, -del, -list, route-lookup (engine's thread)
+ * rules.c     filters and flows of a router (rules.h); rules-args.c their
+ *             syntax, rules-show.c their lists
  * show.c      commands that list (engine's thread)
  * stats.c     stats-show, memory-show (engine's thread)
  * output.c    rows as aligned text or as JSON
@@ -43,6 +45,7 @@
 #include "engine/config.h"
 #include "engine/engine.h"
 #include "engine/role.h"
+#include "engine/rules.h"
 #include "engine/speaker.h"
 #include "latch.h"
 #include "mpsc-queue.h"
@@ -84,6 +87,8 @@ struct xf_router_config {
     bool separated;             /* Data plane is in the switch. */
     enum xf_role role;
     bool fails_open;            /* See struct xf_segments. */
+    uint32_t max_rules[XF_N_RULE_KINDS];
+    bool filter_deny;           /* What no filter matches. */
     char listen[INET6_ADDRSTRLEN]; /* Listener's address; "": none. */
     uint16_t listen_port;
     bool listen_tls;
@@ -106,6 +111,7 @@ struct xf_router {
     struct cmap_node id_node;   /* In engine's 'routers_by_id'. */
     atomic_bool separated;
     OVSRCU_TYPE(struct xf_segments *) segments; /* NULL for a router. */
+    struct xf_rules rules;
 
     /* Engine's thread only. */
     struct xf_router_config config;
@@ -286,6 +292,7 @@ enum xf_option {
     XF_OPT_ROWS = 1 << 20,
     XF_OPT_SKIP = 1 << 21,
     XF_OPT_PEER_NAME = 1 << 22,
+    XF_OPT_FILTER_DEFAULT = 1 << 23,
     XF_OPT_ROLE = 1 << 26,
     XF_OPT_FAIL = 1 << 27,
     XF_OPT_VIA = 1 << 28,
@@ -343,6 +350,7 @@ struct xf_args {
     uint16_t sport, dport;
     uint64_t skip, limit;       /* Part of a listing. */
     struct xf_select_arg select;
+    struct xf_rule_args rule;   /* Filter or flow. */
 };
 
 /* Rows that a listing gives if not told otherwise: the main thread turns the
@@ -439,11 +447,13 @@ xf_command_fn xf_run_router_add, xf_run_router_set, xf_run_router_del,
 xf_command_fn xf_run_rule_add, xf_run_rule_del, xf_run_route_lookup,
     xf_run_rule_list;
 xf_command_fn xf_run_router_list, xf_run_router_show, xf_run_port_list,
-    xf_run_neigh_list, xf_run_flow_list, xf_run_stats_show,
+    xf_run_neigh_list, xf_run_megaflow_list, xf_run_stats_show,
     xf_run_speaker_list, xf_run_guest_show, xf_run_memory_show,
     xf_run_config_list;
 xf_command_fn xf_run_mac_list, xf_run_select_add, xf_run_select_del,
     xf_run_select_list;
+xf_command_fn xf_run_filter_add, xf_run_filter_del, xf_run_filter_list,
+    xf_run_flow_add, xf_run_flow_del, xf_run_flow_list;
 bool xf_router_sync_done(struct xf_engine *, struct xf_job *,
                          long long int now_ms);
 /* Restates the operator's routes through guest interface 'old' as through
@@ -498,6 +508,8 @@ void xf_json_put_addr(struct json *, const char *key,
 void xf_json_put_prefix(struct json *, const char *key,
                         const struct xf_prefix *);
 void xf_json_put_mac(struct json *, const char *key, struct eth_addr);
+void xf_json_put_stat(struct json *, const struct xf_stat *,
+                      long long int now_ms);
 void xf_addr_format(const struct in6_addr *, struct ds *);
 void xf_prefix_format(const struct xf_prefix *, struct ds *);
 char *xf_addr_to_string(const struct in6_addr *);

@@ -527,6 +527,7 @@ engine_wait(struct xf_engine *engine)
         }
     }
     xf_neigh_wait(engine);
+    xf_rules_wait(engine);
     if (engine->ack_state == XF_ACK_REVALIDATE) {
         sw->revalidated_wait(sw, engine->round_ticket);
     }
@@ -593,6 +594,7 @@ engine_main(void *engine_)
         if (config_run(engine, now_ms)) {
             jobs_run(engine, now_ms);
         }
+        xf_rules_run(engine, now_ms);
         ack_run(engine, now_ms);
         waiting_run(engine, now_ms);
         writing_run(engine, now_ms);

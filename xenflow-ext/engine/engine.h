@@ -42,6 +42,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/rule-set.h"
 #include "core/rule-table.h"
 #include "xenflow/switch.h"
 
@@ -78,7 +79,8 @@ struct xf_router *xf_engine_router_by_id(const struct xf_engine *,
                                          uint32_t id);
 
 /* The router that has an interface at (vlan, mac), is separated (its data plane
- * is in the switch), and for which 'match' returns true; or NULL. */
+ * is in the switch) or has filters or flows, and for which 'match' returns
+ * true; or NULL. */
 struct xf_router *xf_engine_claim(const struct xf_engine *, uint16_t vlan,
                                   struct eth_addr mac,
                                   bool (*match)(const struct xf_router *,
@@ -90,6 +92,19 @@ uint32_t xf_router_id(const struct xf_router *);      /* Never 0, not reused. */
 const struct xf_rt *xf_router_rt(const struct xf_router *);
 bool xf_router_is_separated(const struct xf_router *);
 uint32_t xf_router_ecmp_seed(const struct xf_router *);
+
+/* Filters (payload: struct xf_filter) and flows (struct xf_flow_actions) of a
+ * router, of include/xenflow/actions.h. */
+const struct xf_rule_set *xf_router_filters(const struct xf_router *);
+const struct xf_rule_set *xf_router_flows(const struct xf_router *);
+/* Whether there is anything to ask: filters, or denial by default; flows. */
+bool xf_router_has_filters(const struct xf_router *);
+bool xf_router_has_flows(const struct xf_router *);
+/* What happens to IP packets that no filter matches. */
+bool xf_router_denies_by_default(const struct xf_router *);
+/* Counters of such packets, and of all that are denied. */
+struct xf_stat *xf_router_default_stat(const struct xf_router *);
+struct xf_stat *xf_router_denied_stat(const struct xf_router *);
 
 /* The hash that chooses among equal next hops of 'router' for a packet, to be
  * given to xf_rt_lookup().  Ports are 0 where the packet has none (other

@@ -333,6 +333,28 @@ xf_json_put_mac(struct json *object, const char *key, struct eth_addr mac)
     json_object_put_format(object, key, ETH_ADDR_FMT, ETH_ADDR_ARGS(mac));
 }
 
+/* Counters as members "packets", "bytes" and "used" (seconds) of 'row'. */
+void
+xf_json_put_stat(struct json *row, const struct xf_stat *stat_,
+                 long long int now_ms)
+{
+    struct xf_stat *stat = CONST_CAST(struct xf_stat *, stat_);
+    uint64_t n_packets = 0, n_bytes = 0;
+    long long int used_ms = 0;
+
+    if (stat) {
+        atomic_read_relaxed(&stat->n_packets, &n_packets);
+        atomic_read_relaxed(&stat->n_bytes, &n_bytes);
+        atomic_read_relaxed(&stat->used_ms, &used_ms);
+    }
+    xf_json_put_int(row, "packets", n_packets);
+    xf_json_put_int(row, "bytes", n_bytes);
+    json_object_put(row, "used",
+                    used_ms
+                    ? json_integer_create(MAX(0, now_ms - used_ms) / 1000)
+                    : json_null_create());
+}
+
 /* Names of rtnetlink's route protocols (rtnetlink(7), linux/rtnetlink.h). */
 static const struct {
     uint8_t id;

@@ -99,27 +99,6 @@ resolve_hop(const struct xf_router *router, const struct xf_hop_arg *hop,
     return NULL;
 }
 
-/* Counters as members "packets", "bytes" and "used" (seconds) of 'row'. */
-static void
-put_stat(struct json *row, const struct xf_stat *stat_, long long int now_ms)
-{
-    struct xf_stat *stat = CONST_CAST(struct xf_stat *, stat_);
-    uint64_t n_packets = 0, n_bytes = 0;
-    long long int used_ms = 0;
-
-    if (stat) {
-        atomic_read_relaxed(&stat->n_packets, &n_packets);
-        atomic_read_relaxed(&stat->n_bytes, &n_bytes);
-        atomic_read_relaxed(&stat->used_ms, &used_ms);
-    }
-    xf_json_put_int(row, "packets", n_packets);
-    xf_json_put_int(row, "bytes", n_bytes);
-    json_object_put(row, "used",
-                    used_ms
-                    ? json_integer_create(MAX(0, now_ms - used_ms) / 1000)
-                    : json_null_create());
-}
-
 /* One next hop as {"via": ..., "dev": ..., "weight": ...}; 'prefix' is that of
  * the route. */
 static struct json *
@@ -336,7 +315,7 @@ rule_to_json(const struct xf_rt *rt, const struct xf_route_info *info,
         json_array_add(flags, json_string_create("stale"));
     }
     json_object_put(row, "flags", flags);
-    put_stat(row, info->stat, now_ms);
+    xf_json_put_stat(row, info->stat, now_ms);
     return row;
 }
 

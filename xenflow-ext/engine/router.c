@@ -81,7 +81,9 @@ xf_engine_claim(const struct xf_engine *engine, uint16_t vlan,
     CMAP_FOR_EACH_WITH_HASH (claim, cmap_node, claim_hash(vlan, mac),
                              &engine->claims) {
         if (claim->vlan == vlan && eth_addr_equals(claim->mac, mac)
-            && xf_router_is_separated(claim->router)
+            && (xf_router_is_separated(claim->router)
+                || xf_router_has_filters(claim->router)
+                || xf_router_has_flows(claim->router))
             && match(claim->router, aux)) {
             return claim->router;
         }
@@ -204,6 +206,9 @@ xf_router_config_init(struct xf_router_config *config, const char *name)
     config->settle_ms = 5 * 1000;
     config->reachable_ms = 30 * 1000;
     config->separated = true;
+    for (int i = 0; i < XF_N_RULE_KINDS; i++) {
+        config->max_rules[i] = XF_RULES_MAX_DEFAULT;
+    }
 }
 
 /* Adds the sources that every table has. */
@@ -281,6 +286,7 @@ xf_router_create(struct xf_engine *engine, const char *name,
     router->role = config->role;
     router->rt = xf_rt_create(&config->limits, xf_retire, NULL);
     router->config = *config;
+    xf_rules_init(&router->rules, config->max_rules, config->filter_deny);
     atomic_init(&router->separated, config->separated);
     ovs_list_init(&router->claims);
     ovs_list_init(&router->members);
@@ -292,6 +298,7 @@ xf_router_create(struct xf_engine *engine, const char *name,
                                       errorp);
     if (*errorp) {
         xf_neigh_uninit(router);
+        xf_rules_uninit(&router->rules);
         xf_rt_destroy(router->rt);
         free(router->name);
         free(router);
@@ -357,6 +364,7 @@ static void
 router_free(struct xf_router *router)
 {
     xf_role_free(router);
+    xf_rules_uninit(&router->rules);
     xf_rt_destroy(router->rt);
     free(router->name);
     free(router);
@@ -453,7 +461,12 @@ xf_router_configure(struct xf_router *router,
     struct xf_router_config *mine = &router->config;
     char *error;
 
+    error = xf_rules_set_max(&router->rules, config->max_rules);
+    if (error) {
+        return error;
+    }
     if (xf_rt_set_limits(router->rt, &config->limits, &error)) {
+        free(xf_rules_set_max(&router->rules, mine->max_rules));
         return error;
     }
     if (strcmp(mine->listen, config->listen)
@@ -464,6 +477,7 @@ xf_router_configure(struct xf_router *router,
         error = replace_listener(router, config);
         if (error) {
             xf_rt_set_limits(router->rt, &mine->limits, NULL);
+            free(xf_rules_set_max(&router->rules, mine->max_rules));
             return error;
         }
     } else if (router->listener) {
@@ -479,6 +493,7 @@ xf_router_configure(struct xf_router *router,
         VLOG_INFO("router %s: data plane is %s", router->name,
                   config->separated ? "in the switch" : "in the VM");
     }
+    xf_rules_set_deny(&router->rules, config->filter_deny);
     *mine = *config;
     if (router->role != XF_ROLE_ROUTER) {
         xf_role_update(router);

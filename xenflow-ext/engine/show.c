@@ -248,6 +248,11 @@ static const struct xf_column router_show_columns[] = {
     { "max_ports", "max-ports", false, NULL },
     { "addresses", "addresses", false, NULL },
     { "max_addresses", "max-addresses", false, NULL },
+    { "filter_default", "filter-default", false, NULL },
+    { "filters", "filters", false, NULL },
+    { "max_filters", "max-filters", false, NULL },
+    { "flows", "flows", false, NULL },
+    { "max_flows", "max-flows", false, NULL },
     { "changes", "changes", false, NULL },
     { "acknowledged", "acknowledged", false, NULL },
 };
@@ -346,6 +351,7 @@ xf_run_router_show(struct xf_engine *engine, struct xf_job *job)
     xf_json_put_bool(object, "acknowledged",
                      router->generation <= engine->acked);
     put_limits(object, router);
+    xf_rules_put_settings(&router->rules, object);
     if (engine->config) {
         json_object_put(object, "config",
                         xf_config_to_json(engine->config, router->name));
@@ -516,9 +522,9 @@ list_flow(const char *flow, uint64_t n_packets, uint64_t n_bytes,
     return true;
 }
 
-/* flow-list */
+/* megaflow-list */
 char *
-xf_run_flow_list(struct xf_engine *engine, struct xf_job *job)
+xf_run_megaflow_list(struct xf_engine *engine, struct xf_job *job)
 {
     const struct xf_switch *sw = engine->sw;
     char *error = NULL;

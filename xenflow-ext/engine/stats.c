@@ -32,6 +32,8 @@ static const struct xf_column router_stats_columns[] = {
     { "forwarded_packets", "forwarded packets", false, NULL },
     { "forwarded_bytes", "forwarded bytes", false, NULL },
     { "blackholed_packets", "blackholed packets", false, NULL },
+    { "denied_packets", "denied packets", false, NULL },
+    { "denied_bytes", "denied bytes", false, NULL },
     { "neighbors_learned", "neighbors learned", false, NULL },
     { "neighbors_expired", "neighbors expired", false, NULL },
     { "neighbors_evicted", "neighbors evicted", false, NULL },
@@ -95,6 +97,7 @@ router_stats_to_json(const struct xf_router *router,
     xf_json_put_int(object, "forwarded_packets", stats->n_forwarded);
     xf_json_put_int(object, "forwarded_bytes", stats->n_forwarded_bytes);
     xf_json_put_int(object, "blackholed_packets", stats->n_dropped);
+    xf_rules_put_stats(&router->rules, object);
     xf_json_put_int(object, "neighbors_learned", router->n_learned);
     xf_json_put_int(object, "neighbors_expired", router->n_expired);
     xf_json_put_int(object, "neighbors_evicted", router->n_evicted);

@@ -52,6 +52,7 @@
 #include "seam/xf-odp.h"
 #include "seam/xf-snoop.h"
 #include "seam/xf-switch.h"
+#include "xenflow/actions.h"
 
 /* A frame at a router's interface. */
 struct xf_visit {
@@ -410,15 +411,26 @@ xf_report_decision(struct xlate_ctx *ctx, const struct xf_visit *v,
     ds_destroy(&s);
 }
 
-/* Routes a unicast frame for the router's own MAC. */
+/* Composes what 'r' says. */
 static void
-xf_route(struct xlate_ctx *ctx, const struct xf_visit *v)
+xf_compose(struct xlate_ctx *ctx, const struct xf_visit *v,
+           const struct xf_rt_result *r)
 {
-    struct flow_wildcards *wc = ctx->wc;
+    xlate_commit_actions(ctx);
+    if (ctx->xbridge->support.xenflow) {
+        xf_compose_action(ctx, v, r);
+    } else {
+        xf_compose_plain(ctx, v, r);
+    }
+}
+
+/* Routes a unicast frame for the router's own MAC, or gives it to the VM that
+ * does so. */
+static void
+xf_forward(struct xlate_ctx *ctx, const struct xf_visit *v)
+{
     struct xf_rt_result r;
 
-    WC_MASK_FIELD(wc, dl_dst);
-    xf_hear_neighbor(ctx, v);
     if (!xf_router_is_separated(v->router)) {
         xlate_report(ctx, OFT_DETAIL, "router %s: planes not separated",
                      xf_router_name(v->router));
@@ -431,12 +443,29 @@ xf_route(struct xlate_ctx *ctx, const struct xf_visit *v)
     if (r.route_stat || r.neigh_stat) {
         xf_add_credit(ctx, xf_credit_traffic(r.route_stat, r.neigh_stat));
     }
+    xf_compose(ctx, v, &r);
+}
 
-    xlate_commit_actions(ctx);
-    if (ctx->xbridge->support.xenflow) {
-        xf_compose_action(ctx, v, &r);
-    } else {
-        xf_compose_plain(ctx, v, &r);
+/* ---- Rules before routing. ---- */
+
+#include "seam/xf-xlate-rules.h"
+
+/* What comes before routing.  Returns false if nothing does. */
+static bool
+xf_apply_rules(struct xlate_ctx *ctx, const struct xf_visit *v)
+{
+    WC_MASK_FIELD(ctx->wc, dl_dst);
+    return !xf_filters_permit(ctx, v) || xf_flows_take(ctx, v);
+}
+
+/* Receives a unicast frame for the router's own MAC. */
+static void
+xf_receive(struct xlate_ctx *ctx, const struct xf_visit *v)
+{
+    WC_MASK_FIELD(ctx->wc, dl_dst);
+    xf_hear_neighbor(ctx, v);
+    if (!xf_apply_rules(ctx, v)) {
+        xf_forward(ctx, v);
     }
 }
 
@@ -473,7 +502,11 @@ xf_xlate_claim(struct xlate_ctx *ctx, const struct xbundle *in_xbundle,
     if (!v.iface || !v.port || v.port->xbundle == in_xbundle) {
         return false;
     }
-    xf_route(ctx, &v);
+    if (!xf_router_is_separated(v.router)) {
+        /* What no rule takes is switched to the VM, as any frame. */
+        return xf_apply_rules(ctx, &v);
+    }
+    xf_receive(ctx, &v);
     return true;
 }
 
@@ -533,7 +566,7 @@ xf_xlate_output(struct xlate_ctx *ctx, const struct xport *xport)
     }
     v.iface = xf_rt_iface_by_segment(v.rt, vlan, ctx->xin->flow.dl_dst);
     if (v.iface) {
-        xf_route(ctx, &v);
+        xf_receive(ctx, &v);
     } else {
         xlate_report(ctx, OFT_DETAIL, "router %s: not its MAC in VLAN %"PRIu16,
                      name, vlan);

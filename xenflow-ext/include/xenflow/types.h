@@ -58,7 +58,8 @@ enum xf_verdict {
     XF_PUNT_REASON(HOP_BY_HOP, "hop-by-hop")     /* IPv6 next header 0 */ \
     XF_PUNT_REASON(TOO_BIG, "too-big")           /* Egress MTU. */        \
     XF_PUNT_REASON(MARTIAN, "martian")           /* Source not routable */\
-    XF_PUNT_REASON(MALFORMED, "malformed")       /* Bad IP header. */
+    XF_PUNT_REASON(MALFORMED, "malformed")       /* Bad IP header. */     \
+    XF_PUNT_REASON(RULE, "rule")                 /* A flow says so. */
 
 enum xf_punt_reason {
 #define XF_PUNT_REASON(ENUM, NAME) XF_PUNT_##ENUM,
