@@ -102,7 +102,8 @@ guestd_host_is_connected(const struct guestd_host *h)
 
 /* ---- Connecting. ---- */
 
-/* Logs a failure once, until the host says something. */
+/* Logs a failure once, until the host says something.  (The FSM is told of no
+ * error, or it would log every one.) */
 static void
 log_failure(struct guestd_host *h, const char *what, int error)
 {
@@ -124,7 +125,7 @@ begin_connecting(struct guestd_host *h)
     if (error) {
         h->stream = NULL;
         log_failure(h, "cannot connect", error);
-        reconnect_connect_failed(h->fsm, time_msec(), error);
+        reconnect_connect_failed(h->fsm, time_msec(), 0);
     } else {
         reconnect_connecting(h->fsm, time_msec());
     }
@@ -143,7 +144,7 @@ continue_connecting(struct guestd_host *h)
     } else if (error != EAGAIN) {
         close_stream(h);
         log_failure(h, "cannot connect", error);
-        reconnect_connect_failed(h->fsm, time_msec(), error);
+        reconnect_connect_failed(h->fsm, time_msec(), 0);
     }
 }
 
@@ -159,7 +160,7 @@ guestd_host_disconnect(struct guestd_host *h, int error)
                       error ? ovs_retval_to_string(error) : "closed by us");
         }
         close_stream(h);
-        reconnect_disconnected(h->fsm, time_msec(), error);
+        reconnect_disconnected(h->fsm, time_msec(), 0);
         h->seqno++;
     }
 }
@@ -233,7 +234,7 @@ guestd_host_run(struct guestd_host *h)
         /* The try took too long. */
         close_stream(h);
         log_failure(h, "cannot connect", ETIMEDOUT);
-        reconnect_connect_failed(h->fsm, time_msec(), ETIMEDOUT);
+        reconnect_connect_failed(h->fsm, time_msec(), 0);
         break;
     case RECONNECT_PROBE:
     default:

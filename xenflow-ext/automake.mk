@@ -94,6 +94,8 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/speaker-guest.c \
 	xenflow-ext/engine/speaker-nexthop.c \
 	xenflow-ext/engine/speaker-private.h \
+	xenflow-ext/engine/speaker-ready.c \
+	xenflow-ext/engine/speaker-ready.h \
 	xenflow-ext/engine/speaker-tls.c \
 	xenflow-ext/engine/speaker-tls.h \
 	xenflow-ext/engine/speaker.c \

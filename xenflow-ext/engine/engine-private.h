@@ -46,6 +46,7 @@
 #include "engine/engine.h"
 #include "engine/role.h"
 #include "engine/rules.h"
+#include "engine/speaker-ready.h"
 #include "engine/speaker.h"
 #include "latch.h"
 #include "mpsc-queue.h"
@@ -162,6 +163,7 @@ struct xf_engine {
     pthread_t thread;
     struct latch exit_latch;
     struct latch wake_latch;    /* Wakes the engine's thread. */
+    struct xf_ready *ready;     /* Listeners to accept from, or NULL. */
 
     /* Any thread; written by the engine's thread. */
     struct cmap routers_by_name;

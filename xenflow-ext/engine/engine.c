@@ -53,6 +53,7 @@ xf_engine_create(const struct xf_switch *sw)
     engine->reply_seq = seq_create();
     latch_init(&engine->exit_latch);
     latch_init(&engine->wake_latch);
+    engine->ready = xf_ready_create();
     cmap_init(&engine->routers_by_name);
     cmap_init(&engine->routers_by_id);
     cmap_init(&engine->claims);
@@ -123,6 +124,7 @@ engine_free(struct xf_engine *engine)
     ovs_mutex_destroy(&engine->mutex);
     latch_destroy(&engine->exit_latch);
     latch_destroy(&engine->wake_latch);
+    xf_ready_destroy(engine->ready);
     seq_destroy(engine->config_seq);
     seq_destroy(engine->reply_seq);
     free(engine);
@@ -508,6 +510,9 @@ listeners_run(struct xf_engine *engine, long long int now_ms)
 {
     struct xf_router *router;
 
+    if (engine->ready) {
+        xf_ready_run(engine->ready);
+    }
     LIST_FOR_EACH (router, node, &engine->routers) {
         if (router->listener) {
             xf_listener_run(router->listener, now_ms);
@@ -525,6 +530,9 @@ engine_wait(struct xf_engine *engine)
         if (router->listener) {
             xf_listener_wait(router->listener);
         }
+    }
+    if (engine->ready) {
+        xf_ready_wait(engine->ready);
     }
     xf_neigh_wait(engine);
     xf_rules_wait(engine);

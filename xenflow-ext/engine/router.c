@@ -248,6 +248,7 @@ start_listener(struct xf_router *router, const struct xf_router_config *config,
                      : config->peer_name[0] ? config->peer_name
                      : router->name),
         .device = config->device,
+        .ready = router->engine->ready,
         .source = source,
         .source_name = "speaker",
         .neigh_source = XF_SOURCE_LEARNED,

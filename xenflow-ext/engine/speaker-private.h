@@ -26,6 +26,8 @@
  * speaker-apply.c  one message: what it does to the rule table
  * speaker-nexthop.c  ids of next-hop objects
  * speaker-guest.c  a guest daemon: its load, what it is told
+ * speaker-tls.c    TLS listeners
+ * speaker-ready.c  which of many listeners have a connection to accept
  *
  * Cost
  * ----
@@ -35,6 +37,7 @@
  * Threads: the engine's own. */
 
 #include "core/wire-guest.h"
+#include "engine/speaker-ready.h"
 #include "engine/speaker-tls.h"
 #include "engine/speaker.h"
 #include "openvswitch/hmap.h"
@@ -147,6 +150,9 @@ struct xf_listener {
     void *aux;
 
     int fd;                     /* -1: to be opened again, or TLS. */
+    struct xf_ready *ready;     /* Or NULL. */
+    bool is_told;               /* By 'ready' of 'fd'. */
+    bool is_ready;              /* 'fd' may have a connection. */
     struct xf_tls *tls;         /* NULL: plain. */
     bool refusal_logged;        /* Of a peer; until one gets through. */
     unsigned int device_index;  /* Of the device that 'fd' is bound to. */

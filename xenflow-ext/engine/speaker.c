@@ -105,6 +105,7 @@ xf_listener_create(const struct xf_listener_config *config, struct xf_rt *rt,
     l->source = config->source;
     l->neigh_source = (config->neigh_source ? config->neigh_source
                        : config->source);
+    l->ready = config->ready;
     l->rt = rt;
     l->ops = ops;
     l->aux = aux;
@@ -293,6 +294,8 @@ open_socket(struct xf_listener *l, char **errorp)
         return -1;
     }
     l->port = ss_get_port(&ss);
+    l->is_ready = true;
+    l->is_told = l->ready && xf_ready_add(l->ready, fd, &l->is_ready);
     return fd;
 }
 
@@ -401,6 +404,9 @@ connected(struct xf_listener *l, int fd, struct stream *stream, char *peer)
 static void
 accept_run(struct xf_listener *l)
 {
+    if (l->is_told && !l->is_ready) {
+        return;
+    }
     for (int i = 0; i < ACCEPT_MAX && l->fd >= 0; i++) {
         struct sockaddr_storage ss;
         socklen_t size = sizeof ss;
@@ -408,6 +414,7 @@ accept_run(struct xf_listener *l)
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd < 0) {
+            l->is_ready = false;
             if (errno != EAGAIN && errno != ECONNABORTED) {
                 VLOG_WARN_RL(&rl, "%s: cannot accept a connection: %s",
                              l->name, ovs_strerror(errno));
@@ -534,7 +541,7 @@ xf_listener_run(struct xf_listener *l, long long int now_ms)
 void
 xf_listener_wait(struct xf_listener *l)
 {
-    if (l->fd >= 0) {
+    if (l->fd >= 0 && !l->is_told) {
         poll_fd_wait(l->fd, POLLIN);
     }
     if (l->tls) {

@@ -48,6 +48,7 @@
 #include "core/wire.h"
 
 struct json;
+struct xf_ready;
 struct xf_listener;
 
 struct xf_listener_config {
@@ -62,6 +63,8 @@ struct xf_listener_config {
     const char *source_name;
     uint32_t neigh_source;      /* Of dynamic neighbours, whose life isn't the
                                  * speaker's; 0: 'source'. */
+    struct xf_ready *ready;     /* Which listeners to accept from; NULL: the
+                                 * listener tries, and waits, itself. */
     long long int stale_ms;     /* See above. */
     long long int settle_ms;
 };
