@@ -75,6 +75,15 @@ select_object(const struct xf_args *args, struct ds *ds)
                   args->select.priority);
 }
 
+/* The words of a match and its priority; "filter-del" and "flow-del" take them
+ * as words, too. */
+static void
+match_object(const struct xf_args *args, struct ds *ds)
+{
+    xf_match_format(&args->rule.match, ds);
+    ds_put_format(ds, ",priority=%"PRIu16, args->rule.priority);
+}
+
 /* In the order in which they are restored: what others refer to first. */
 const struct xf_config_kind xf_config_kinds[] = {
     { "router", "xenflow/router-add", "xenflow/router-set",
@@ -84,6 +93,9 @@ const struct xf_config_kind xf_config_kinds[] = {
     { "neigh", "xenflow/neigh-add", NULL, "xenflow/neigh-del", 2,
       neigh_object },
     { "rule", "xenflow/rule-add", NULL, "xenflow/rule-del", 1, rule_object },
+    { "filter", "xenflow/filter-add", NULL, "xenflow/filter-del", 0,
+      match_object },
+    { "flow", "xenflow/flow-add", NULL, "xenflow/flow-del", 0, match_object },
     { "select", "xenflow/select-add", NULL, "xenflow/select-del", 1,
       select_object },
 };
@@ -516,9 +528,11 @@ note_del(struct xf_config *config, struct xf_config_owner *owner,
 {
     struct xf_config_entry *entry;
 
-    if (kind == XF_KIND_ROUTER) {
+    if (kind == XF_KIND_ROUTER || job->args.rule.all) {
         HMAP_FOR_EACH_SAFE (entry, node, &owner->entries) {
-            entry_remove(config, entry);
+            if (kind == XF_KIND_ROUTER || entry->kind == kind) {
+                entry_remove(config, entry);
+            }
         }
         return;
     }
@@ -540,7 +554,8 @@ xf_config_note(struct xf_config *config, struct xf_job *job)
     const struct xf_config_kind *kind;
     enum op op = find_op(job->command, &kind);
 
-    if (op == OP_NONE) {
+    /* A flow that is there for a time isn't kept. */
+    if (op == OP_NONE || job->args.rule.idle_s || job->args.rule.hard_s) {
         return;
     }
 

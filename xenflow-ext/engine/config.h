@@ -30,6 +30,7 @@
  *   xenflow-neigh-eth1,10.0.1.2         aa:00:00:00:01:02
  *   xenflow-rule-10.9.0.0/16            via 10.0.2.2
  *   xenflow-rule-10.9.0.0/16,metric,5   blackhole metric 5
+ *   xenflow-filter-tcp,tp_dst=80,priority=7  tcp,tp_dst=80 deny priority=7
  *   xenflow-select-tcp tp_dst=80,direction=both,priority=9
  *                                       via=in direction=both priority=9
  *

@@ -150,11 +150,13 @@ xf_rule_args_parse_flow(struct xf_rule_args *args, int n, const char *argv[])
     return error ? error : parse_options(args, n - 2, argv + 2, true);
 }
 
-/* all | MATCH [priority=N] */
+/* all | MATCH [priority=N].  The fields of MATCH may be words. */
 char *
 xf_rule_args_parse_del(struct xf_rule_args *args, int n, const char *argv[])
 {
+    struct ds match = DS_EMPTY_INITIALIZER;
     char *error;
+    int i;
 
     args->all = !strcmp(argv[0], "all");
     if (args->all) {
@@ -163,8 +165,12 @@ xf_rule_args_parse_del(struct xf_rule_args *args, int n, const char *argv[])
                             argv[1])
                 : NULL);
     }
-    error = xf_rule_args_parse_match(args, argv[0]);
-    return error ? error : parse_options(args, n - 1, argv + 1, false);
+    for (i = 0; i < n && strncmp(argv[i], "priority", 8); i++) {
+        ds_put_format(&match, "%s%s", i ? "," : "", argv[i]);
+    }
+    error = xf_rule_args_parse_match(args, ds_cstr(&match));
+    ds_destroy(&match);
+    return error ? error : parse_options(args, n - i, argv + i, false);
 }
 
 /* ---- Actions. ---- */
