@@ -114,7 +114,6 @@ xf_engine_elements(const struct xf_engine *engine, uint16_t vlan,
     CMAP_FOR_EACH_WITH_HASH (m, cmap_node, member_hash(vlan),
                              &engine->members) {
         if (m->vlan == vlan && m->element->role == role
-            && xf_router_is_separated(m->element)
             && match(m->element, aux)) {
             n = insert_element(elements, n, m->element);
         }
@@ -331,12 +330,15 @@ same_bridge(const struct xf_router *a, const struct xf_router *b)
 }
 
 /* The segment of another element of the same role and bridge that is in the
- * way of 'iface', or NULL. */
+ * way of 'iface', or NULL.  '*n_others' is how many others there are in its
+ * VLAN. */
 static const struct xf_segment *
 find_rival(const struct xf_router *element, const struct xf_iface *iface,
-           const struct xf_router **rivalp)
+           const struct xf_router **rivalp, size_t *n_others)
 {
     const struct member *m;
+
+    *n_others = 0;
 
     CMAP_FOR_EACH_WITH_HASH (m, cmap_node, member_hash(iface->vlan),
                              &element->engine->members) {
@@ -347,6 +349,7 @@ find_rival(const struct xf_router *element, const struct xf_iface *iface,
             || !same_bridge(m->element, element)) {
             continue;
         }
+        ++*n_others;
         segments = xf_router_segments(m->element);
         for (size_t i = 0; i < segments->n; i++) {
             const struct xf_segment *s = &segments->segments[i];
@@ -441,9 +444,15 @@ xf_role_check_iface(const struct xf_router *element,
     }
     if (!error) {
         const struct xf_router *rival = NULL;
-        const struct xf_segment *s = find_rival(element, iface, &rival);
+        const struct xf_segment *s = find_rival(element, iface, &rival,
+                                                &n_others);
 
-        if (s) {
+        if (!s && element->role == XF_ROLE_MIDDLEBOX
+            && n_others >= XF_MIDDLEBOXES_MAX) {
+            error = xasprintf("VLAN %"PRIu16" has %d middleboxes, the most "
+                              "there are: give another vlan", iface->vlan,
+                              XF_MIDDLEBOXES_MAX);
+        } else if (s) {
             error = xasprintf("VLAN %"PRIu16"%s%s belongs to port '%s' of %s "
                               "'%s' in the same bridge: give another one, or "
                               "delete that port first", iface->vlan,

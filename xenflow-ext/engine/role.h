@@ -91,9 +91,10 @@ struct xf_via {
                                  * direction. */
 };
 
-/* Most elements of one role that readers look at in one VLAN, and most VLANs
- * that one switch joins. */
-#define XF_ELEMENTS_MAX 16
+/* Most middleboxes in one VLAN, most elements of one role in all VLANs that a
+ * reader looks at together, and most VLANs that one switch joins. */
+#define XF_MIDDLEBOXES_MAX 16
+#define XF_ELEMENTS_MAX 64
 #define XF_JOINED_MAX 64
 
 /* ---- Readers (any thread, RCU). ---- */
@@ -110,9 +111,10 @@ const struct xf_segments *xf_router_segments(const struct xf_router *);
 const struct xf_rule_set *xf_router_selections(const struct xf_router *,
                                                bool reverse);
 
-/* Stores the active ('separated') elements of 'role' that have a segment in
- * 'vlan' and for which 'match' returns true, by ascending id, beginning with
- * 'n' that are stored already; returns how many are stored then. */
+/* Stores the elements of 'role' that have a segment in 'vlan' and for which
+ * 'match' returns true, by ascending id, beginning with 'n' that are stored
+ * already; returns how many are stored then, the lowest ids if there are more
+ * than XF_ELEMENTS_MAX. */
 size_t xf_engine_elements(const struct xf_engine *, uint16_t vlan,
                           enum xf_role role,
                           bool (*match)(const struct xf_router *,

@@ -63,6 +63,7 @@ struct xf_net {
     size_t n_vlans;
     struct xf_leg legs[2 * XF_ELEMENTS_MAX]; /* By ascending id of box. */
     size_t n_legs;
+    bool has_more;              /* Middleboxes beyond those. */
 };
 
 /* A frame's source: it doesn't go back there. */
@@ -98,7 +99,8 @@ xf_switch_of_vlan(const struct xbridge *xbridge,
         return NULL;
     }
     const struct xf_segment *s = xf_segment_of_vlan(switches[0], vlan);
-    return s && s->up ? switches[0] : NULL;
+    return (s && s->up && xf_router_is_separated(switches[0]) ? switches[0]
+            : NULL);
 }
 
 static void
@@ -134,6 +136,7 @@ xf_net_init(struct xf_net *net, const struct xbridge *xbridge,
     net->vlans[0] = vlan;
     net->n_vlans = 1;
     net->n_legs = 0;
+    net->has_more = false;
     if (net->sw) {
         const struct xf_segments *s = xf_router_segments(net->sw);
 
@@ -148,6 +151,7 @@ xf_net_init(struct xf_net *net, const struct xbridge *xbridge,
                                      XF_ROLE_MIDDLEBOX, xf_claim_in_bridge,
                                      xbridge, boxes, n_boxes);
     }
+    net->has_more = n_boxes >= XF_ELEMENTS_MAX;
     for (size_t i = 0; i < n_boxes; i++) {
         xf_add_legs(xbridge, boxes[i], net);
     }
@@ -375,7 +379,8 @@ xf_box_rule(struct xlate_ctx *ctx, const struct xf_router *box,
         ctx->xbridge, ctx->xin->flow.in_port.ofp_port);
     struct flow flow = ctx->xin->flow;
 
-    if (!rules || xf_rule_set_is_empty(rules)) {
+    if (!rules || xf_rule_set_is_empty(rules)
+        || !xf_router_is_separated(box)) {
         return NULL;
     }
     /* Rules see the segment's VLAN, whatever the port's mode. */
@@ -492,6 +497,13 @@ xf_xlate_segment(struct xlate_ctx *ctx, const struct xbundle *in_xbundle,
 
     if (!engine || !xf_net_init(&net, ctx->xbridge, engine, vlan)) {
         return false;
+    }
+
+    if (net.has_more) {
+        /* It might miss one that has to see it. */
+        xlate_report_error(ctx, "VLAN %"PRIu16" is joined to %d or more "
+                           "middleboxes, dropping", vlan, XF_ELEMENTS_MAX);
+        return true;
     }
 
     const struct xf_leg *from = xf_leg_of_bundle(&net, in_xbundle, vlan);
