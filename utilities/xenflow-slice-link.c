@@ -39,7 +39,7 @@ VLOG_DEFINE_THIS_MODULE(xf_slice);
 #define BATCH 50                /* Messages read before others' turn. */
 #define MAX_QUEUED_SWITCH 500   /* Messages: then controllers aren't read. */
 #define MAX_QUEUED_CONTROLLER 100 /* Likewise, this controller. */
-#define MAX_UNREAD 5000         /* Then it doesn't read: start again. */
+#define MAX_UNREAD 1000         /* Then it doesn't read: start again. */
 #define FLUSH_MS 1000           /* For the last words to a switch. */
 
 /* A connection that is made or, if the target begins with 'p', awaited. */
@@ -334,7 +334,7 @@ controller_run(struct link *link, struct controller *c)
     }
     refill(c, slice);
     for (int i = 0; i < BATCH && may_read(link, c, slice, false); i++) {
-        uint64_t before = xf_slice_get_counters(slice)->to_switch;
+        uint64_t before = xf_slice_get_counters(slice)->work;
         struct ofpbuf *msg = rconn_recv(c->ep.rconn);
 
         if (!msg) {
@@ -343,7 +343,7 @@ controller_run(struct link *link, struct controller *c)
         xf_slice_from_controller(slice, msg, time_msec());
         ofpbuf_delete(msg);
 
-        uint64_t n = xf_slice_get_counters(slice)->to_switch - before;
+        uint64_t n = xf_slice_get_counters(slice)->work - before;
         c->tokens -= 1000 * (long long int) MAX(n, 1);
     }
 }

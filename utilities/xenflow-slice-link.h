@@ -27,7 +27,8 @@
  *
  * Flow control: a controller isn't read while it is over its rate, its requests
  * are unanswered, it doesn't read its replies, or the switch is slow.  A
- * message counts as often as it becomes one for the switch. */
+ * message counts as often as it becomes one for the switch, and more if the
+ * switch looks through many flows for it. */
 
 #include "slice/slice.h"
 

@@ -52,6 +52,7 @@ xf_delete_group(struct xf_slice *slice, uint32_t group_id)
 static enum ofperr
 translate_buckets(struct xf_slice *slice, struct ofputil_group_mod *gm)
 {
+    /* Copies are counted over all buckets. */
     struct xf_action_scope scope = { .where = XF_IN_BUCKET };
     struct ofputil_bucket *bucket;
     size_t n_buckets = 0, size = 0;

@@ -124,6 +124,9 @@ send_to_tables(struct xf_slice *slice, struct ofputil_flow_mod *fm,
             return error;
         }
     }
+    if (fm->command == OFPFC_DELETE || fm->command == OFPFC_MODIFY) {
+        xf_charge_flows(slice);
+    }
     for (int table = first; table <= last; table++) {
         for (size_t i = 0; i < n_groups; i++) {
             fm->table_id = slice->config.first_table + table;

@@ -69,6 +69,7 @@ static const struct counter counters[] = {
                                   from_controller) },
     { "to_controller", offsetof(struct xf_slice_counters, to_controller) },
     { "to_switch", offsetof(struct xf_slice_counters, to_switch) },
+    { "work", offsetof(struct xf_slice_counters, work) },
     { "packet_ins", offsetof(struct xf_slice_counters, packet_ins) },
     { "packet_ins_limited", offsetof(struct xf_slice_counters,
                                      packet_ins_limited) },

@@ -90,6 +90,9 @@ enum xf_group_kind {
 #define XF_DISPATCH_PRIORITY 65000
 
 #define XF_MAX_ACTIONS 128      /* In a flow, a bucket, a packet-out. */
+#define XF_MAX_COPIES 128       /* Of a packet by these; by a group at all. */
+#define XF_GROUP_COPIES 32      /* That an action with a group counts as. */
+#define XF_FLOWS_PER_WORK 64    /* Looked through for one message's worth. */
 #define XF_MAX_BUCKETS 64       /* In a group. */
 #define XF_MAX_GROUP_SIZE 16384 /* Bytes of actions of all its buckets. */
 #define XF_RECENT 1024          /* Messages whose errors can be mapped. */
@@ -261,6 +264,13 @@ xf_n_tables(const struct xf_slice *slice)
     return slice->config.last_table - slice->config.first_table + 1;
 }
 
+/* Charges 'slice' for the switch looking through all of its flows. */
+static inline void
+xf_charge_flows(struct xf_slice *slice)
+{
+    slice->counters.work += slice->n_flows / XF_FLOWS_PER_WORK;
+}
+
 static inline uint32_t
 xf_group_base(const struct xf_slice *slice)
 {
@@ -287,11 +297,11 @@ xf_meter_base(const struct xf_slice *slice)
 struct xf_action_scope {
     enum { XF_IN_FLOW, XF_IN_BUCKET, XF_IN_PACKET_OUT } where;
     uint32_t in_port;           /* Virtual input port, 0 if unknown. */
+    size_t n_copies;            /* Of a packet that actions made so far. */
 };
 enum ofperr xf_match_to_switch(struct xf_slice *, struct match *,
                                uint32_t *in_portp);
-enum ofperr xf_actions_to_switch(struct xf_slice *,
-                                 const struct xf_action_scope *,
+enum ofperr xf_actions_to_switch(struct xf_slice *, struct xf_action_scope *,
                                  const struct ofpact *, size_t,
                                  struct ofpbuf *out);
 bool xf_match_from_switch(const struct xf_slice *, struct match *);

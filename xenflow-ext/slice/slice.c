@@ -139,6 +139,7 @@ xf_to_switch(struct xf_slice *slice, struct ofpbuf *msg,
         memcpy(recent->head, origin, recent->size);
     }
     slice->counters.to_switch++;
+    slice->counters.work++;
     set_xid(msg, xid);
     slice->sw->ops->transmit(slice->sw->aux, NULL, msg);
     return xid;

@@ -171,6 +171,8 @@ struct xf_slice_counters {
     uint64_t from_controller;   /* Messages. */
     uint64_t to_controller;
     uint64_t to_switch;
+    uint64_t work;              /* What the switch had to do for it: messages,
+                                 * and more where it looks at many flows. */
     uint64_t packet_ins;        /* Passed on. */
     uint64_t packet_ins_limited; /* Dropped: over the rate. */
     uint64_t packet_outs;

@@ -58,6 +58,7 @@ flow_stats_request(struct xf_slice *slice, enum ofptype type,
                          "%d", fsr.table_id, xf_n_tables(slice) - 1);
     }
 
+    xf_charge_flows(slice);
     struct xf_pending *pending = xf_pending_add(slice, type, oh, now_ms);
     int first = fsr.table_id == OFPTT_ALL ? 0 : fsr.table_id;
     int last = fsr.table_id == OFPTT_ALL ? xf_n_tables(slice) - 1 : first;

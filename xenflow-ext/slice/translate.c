@@ -110,9 +110,23 @@ refuse_unknown_input(struct xf_slice *slice, const char *what)
                      "in_port", what);
 }
 
+/* Counts 'n' more copies of a packet.  Without a bound, a few bytes of flow
+ * could make thousands of one. */
+static enum ofperr
+count_copies(struct xf_slice *slice, struct xf_action_scope *scope, size_t n)
+{
+    scope->n_copies += n;
+    if (scope->n_copies > XF_MAX_COPIES) {
+        return xf_refuse(slice, XF_SLICE_R_LIMIT, OFPERR_OFPBAC_TOO_MANY,
+                         "actions that make more than %d packets of one",
+                         XF_MAX_COPIES);
+    }
+    return 0;
+}
+
 /* Output to virtual port 'number'. */
 static enum ofperr
-output_to_vport(struct xf_slice *slice, const struct xf_action_scope *scope,
+output_to_vport(struct xf_slice *slice, struct xf_action_scope *scope,
                 uint32_t number, struct ofpbuf *out)
 {
     const struct xf_vport *to = xf_vport_find(slice, number);
@@ -136,11 +150,11 @@ output_to_vport(struct xf_slice *slice, const struct xf_action_scope *scope,
         }
     }
     put_group(out, xf_group_ours(slice, kind, number));
-    return 0;
+    return count_copies(slice, scope, 1);
 }
 
 static enum ofperr
-output_to_in_port(struct xf_slice *slice, const struct xf_action_scope *scope,
+output_to_in_port(struct xf_slice *slice, struct xf_action_scope *scope,
                   struct ofpbuf *out)
 {
     if (!scope->in_port && slice->tagged) {
@@ -148,11 +162,11 @@ output_to_in_port(struct xf_slice *slice, const struct xf_action_scope *scope,
     }
     put_group(out, xf_group_ours(slice, XF_GROUP_BACK,
                                  slice->tagged ? scope->in_port : 0));
-    return 0;
+    return count_copies(slice, scope, 1);
 }
 
 static enum ofperr
-output_to_all(struct xf_slice *slice, const struct xf_action_scope *scope,
+output_to_all(struct xf_slice *slice, struct xf_action_scope *scope,
               struct ofpbuf *out)
 {
     const struct xf_vport *from = xf_vport_find(slice, scope->in_port);
@@ -166,11 +180,11 @@ output_to_all(struct xf_slice *slice, const struct xf_action_scope *scope,
     }
     put_group(out, xf_group_ours(slice, XF_GROUP_FLOOD,
                                  from && from->shared ? scope->in_port : 0));
-    return 0;
+    return count_copies(slice, scope, slice->config.n_ports);
 }
 
 static enum ofperr
-output_to_table(struct xf_slice *slice, const struct xf_action_scope *scope,
+output_to_table(struct xf_slice *slice, struct xf_action_scope *scope,
                 struct ofpbuf *out)
 {
     const struct xf_vport *from = xf_vport_find(slice, scope->in_port);
@@ -186,11 +200,11 @@ output_to_table(struct xf_slice *slice, const struct xf_action_scope *scope,
     if (from->config.vlan) {
         ofpact_put_STRIP_VLAN(out);
     }
-    return 0;
+    return count_copies(slice, scope, XF_GROUP_COPIES);
 }
 
 static enum ofperr
-output_to_switch(struct xf_slice *slice, const struct xf_action_scope *scope,
+output_to_switch(struct xf_slice *slice, struct xf_action_scope *scope,
                  const struct ofpact_output *output, struct ofpbuf *out)
 {
     struct ofpact_output *new;
@@ -212,7 +226,7 @@ output_to_switch(struct xf_slice *slice, const struct xf_action_scope *scope,
         new = ofpact_put_OUTPUT(out);
         new->port = OFPP_CONTROLLER;
         new->max_len = UINT16_MAX; /* Whole: there are no buffers. */
-        return 0;
+        return count_copies(slice, scope, 1);
     case OFP_PORT_C(0xfffa):    /* OFPP_NORMAL */
         return xf_refuse(slice, XF_SLICE_R_PORT, OFPERR_OFPBAC_BAD_OUT_PORT,
                          "output to NORMAL, which knows no slices");
@@ -225,7 +239,7 @@ output_to_switch(struct xf_slice *slice, const struct xf_action_scope *scope,
 }
 
 static enum ofperr
-group_to_switch(struct xf_slice *slice, const struct xf_action_scope *scope,
+group_to_switch(struct xf_slice *slice, struct xf_action_scope *scope,
                 const struct ofpact_group *group, struct ofpbuf *out)
 {
     if (scope->where == XF_IN_BUCKET) {
@@ -241,7 +255,7 @@ group_to_switch(struct xf_slice *slice, const struct xf_action_scope *scope,
                          group->group_id);
     }
     put_group(out, xf_group_base(slice) | group->group_id);
-    return 0;
+    return count_copies(slice, scope, XF_GROUP_COPIES);
 }
 
 static enum ofperr
@@ -310,7 +324,7 @@ meter_to_switch(struct xf_slice *slice, const struct ofpact *a,
 
 static enum ofperr
 write_actions_to_switch(struct xf_slice *slice,
-                        const struct xf_action_scope *scope,
+                        struct xf_action_scope *scope,
                         const struct ofpact *a, struct ofpbuf *out)
 {
     const struct ofpact_nest *nest = ofpact_get_WRITE_ACTIONS(a);
@@ -347,7 +361,7 @@ dec_ttl_to_switch(struct xf_slice *slice, const struct ofpact *a,
 
 /* Appends to 'out' what action or instruction 'a' becomes. */
 static enum ofperr
-action_to_switch(struct xf_slice *slice, const struct xf_action_scope *scope,
+action_to_switch(struct xf_slice *slice, struct xf_action_scope *scope,
                  const struct ofpact *a, struct ofpbuf *out)
 {
     switch ((int) a->type) {
@@ -383,7 +397,7 @@ action_to_switch(struct xf_slice *slice, const struct xf_action_scope *scope,
  * 'scope' says where they stand. */
 enum ofperr
 xf_actions_to_switch(struct xf_slice *slice,
-                     const struct xf_action_scope *scope,
+                     struct xf_action_scope *scope,
                      const struct ofpact *ofpacts, size_t ofpacts_len,
                      struct ofpbuf *out)
 {
