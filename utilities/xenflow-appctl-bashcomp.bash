@@ -66,6 +66,21 @@ _xf_appctl_arguments() {
     esac
 }
 
+# Sets 'choices' to what can follow word $1 in a command to xenflow-slice.
+_xf_appctl_slice() {
+    case $1 in
+        slice/list) choices=--json ;;
+        slice/show | --json)
+            choices=$(ovs-appctl -t xenflow-slice slice/list 2>/dev/null |
+                sed -n 's/^ *slice \([^:]*\):.*/\1/p')
+            [ "$1" = --json ] || choices+=" --json" ;;
+        xenflow-slice)
+            choices=$(ovs-appctl -t xenflow-slice list-commands \
+                2>/dev/null | awk 'NR > 1 { print $1 }') ;;
+        *) choices= ;;
+    esac
+}
+
 _xf_appctl() {
     local line=${COMP_LINE:0:COMP_POINT} words current i command usage json=0
     local choices
@@ -76,6 +91,11 @@ _xf_appctl() {
         unset 'words[-1]'
     fi
     COMPREPLY=()
+    if [[ "$line" =~ (-t|--target[\ =])\ *xenflow-slice\  ]]; then
+        _xf_appctl_slice "${words[-1]}"
+        mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$current")
+        return
+    fi
     for ((i = 1; i < ${#words[@]}; i++)); do
         if [[ ${words[i]} == xenflow/* ]]; then
             command=${words[i]}
