@@ -146,7 +146,7 @@ def start_elements(control, host):
     control.call("xenflow/select-add", "mb1", "udp,tp_dst=8000", "via=in",
                  "direction=both")
     control.call("xenflow/select-add", "mb1", "udp,tp_dst=8001", "via=out",
-                 "direction=reverse")
+                 "direction=reverse", "priority=9")
 
 
 class Flow:
