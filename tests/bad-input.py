@@ -49,7 +49,7 @@ VOLATILE = {"changes", "acknowledged", "connected_ms", "silent_ms", "bytes",
             "frames", "messages", "refused", "rejected", "nacks", "acks",
             "unknown_interface", "last_error", "connections", "peer",
             "acks_pending", "epoch", "connected", "swept", "folded",
-            "stale_routes", "confirmed", "unfinished"}
+            "stale_routes", "confirmed", "unfinished", "duration"}
 
 
 class Engine:
@@ -103,7 +103,7 @@ class State:
         self.engine = engine
         self.lists = [c for c in ("rule-list", "neigh-list", "port-list",
                                   "router-show", "speaker-list",
-                                  "filter-list", "switch-list", "role-list")
+                                  "filter-list", "flow-list")
                       if "isn't understood" not in
                       engine.ask("xenflow/%s --json vr1" % c)
                       and "not a valid command" not in
