@@ -31,7 +31,7 @@ from harness import check, say
 NAME = "t-routers"
 FEW, MANY, ROUTES, CHANGES, IDLE_S = 10, 1000, 10, 150, 5
 MAX_PER_ROUTER_US = 3.0       # Of a change, with all its wake-ups.
-MAX_IDLE = 0.01
+MAX_IDLE = 0.02
 MAX_KB = 100
 TOPOLOGY = """
 [switch s1]
