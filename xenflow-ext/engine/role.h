@@ -86,9 +86,8 @@ struct xf_segments {
 /* Payload of the rules by which a middlebox selects packets. */
 struct xf_via {
     char port[XF_NAME_MAX];     /* Where they go to the VM, */
-    bool other;                 /* or by the other port, if there is one. */
-    bool paired;                /* Stated together with the other
-                                 * direction. */
+    bool other;                 /* or by the other port, if there is one: the
+                                 * answers of a rule of both directions. */
 };
 
 /* Most middleboxes in one VLAN, most elements of one role in all VLANs that a

@@ -128,7 +128,6 @@ get_halves(struct xf_router *box, const struct xf_select_arg *arg,
                        "tells them apart: name a source or a destination, or "
                        "leave direction=both out");
     }
-    halves[0].via.paired = halves[1].via.paired = true;
     halves[1].via.other = true;
     halves[1].set = box->selections[true];
     ovs_strlcpy_arrays(halves[1].via.port, arg->via.port);
@@ -150,24 +149,47 @@ insert(const struct half *half, uint16_t priority, const void *payload,
     return xf_rule_set_insert(half->set, &spec, time_msec(), errorp);
 }
 
+/* Whether 'rule' of 'set' was stated together with the other direction. */
+static bool
+is_paired(const struct xf_router *box, const struct xf_rule_set *set,
+          const struct xf_rule *rule)
+{
+    const struct xf_via *via = rule->payload;
+    struct xf_match match, reverse;
+
+    if (set == box->selections[true]) {
+        return via->other;
+    }
+    xf_rule_get_match(rule, &match);
+    char *error = reverse_match(&match, &reverse);
+    if (error) {
+        free(error);
+        return false;
+    }
+    rule = xf_rule_set_find(box->selections[true], &reverse,
+                            xf_rule_priority(rule));
+    via = rule ? rule->payload : NULL;
+    return via && via->other;
+}
+
 /* Checks that what is stated of one direction isn't stated as a pair, and the
  * other way round: each statement is taken back as it was made. */
 static char * OVS_WARN_UNUSED_RESULT
-check_pairing(const struct half halves[], size_t n, uint16_t priority)
+check_pairing(const struct xf_router *box, const struct half halves[],
+              size_t n, uint16_t priority)
 {
     for (size_t i = 0; i < n; i++) {
         const struct xf_rule *rule = xf_rule_set_find(
             halves[i].set, &halves[i].match, priority);
-        const struct xf_via *via = rule ? rule->payload : NULL;
 
-        if (via && via->paired != (n > 1)) {
+        if (rule && is_paired(box, halves[i].set, rule) != (n > 1)) {
             struct ds s = DS_EMPTY_INITIALIZER;
 
             ds_put_cstr(&s, "rule '");
             xf_match_format(&halves[i].match, &s);
             ds_put_format(&s, "' of priority %"PRIu16" was stated with%s "
                           "direction=both: delete it so", priority,
-                          via->paired ? "" : "out");
+                          n > 1 ? "out" : "");
             return ds_steal_cstr(&s);
         }
     }
@@ -221,7 +243,7 @@ xf_run_select_add(struct xf_engine *engine, struct xf_job *job)
     }
     error = find_ports(box, arg->via.port, NULL);
     error = error ? error : get_halves(box, arg, halves, &n);
-    error = error ? error : check_pairing(halves, n, arg->priority);
+    error = error ? error : check_pairing(box, halves, n, arg->priority);
     if (error) {
         return error;
     }
@@ -264,7 +286,7 @@ xf_run_select_del(struct xf_engine *engine, struct xf_job *job)
             error = no_such_rule(box, &halves[i].match, arg->priority);
         }
     }
-    error = error ? error : check_pairing(halves, n, arg->priority);
+    error = error ? error : check_pairing(box, halves, n, arg->priority);
     if (!error) {
         for (size_t i = 0; i < n; i++) {
             xf_rule_set_delete(halves[i].set, &halves[i].match,
