@@ -30,6 +30,7 @@ NAME = "t-clean"
 TOPOLOGY = """
 [lab]
 name = t-clean
+supervise = yes
 [switch s1]
 [switch s2]
 [trunk t]

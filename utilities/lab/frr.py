@@ -27,6 +27,8 @@ from lab import system
 DAEMONS = "/usr/lib/frr"
 OSPF_HELLO_S = 1
 OSPF_RETRANSMIT_S = 3
+BGP_TIMERS_S = 2, 10            # Keepalive, hold.
+GRACE_S = 60
 SYSCTLS = {
     "net.ipv4.ip_forward": 1,
     "net.ipv6.conf.all.forwarding": 1,
@@ -64,6 +66,43 @@ def _fpm_lines(node):
         yield "no fpm use-next-hop-groups"
 
 
+def _bgp_neighbours(node):
+    """(IP version, address, AS) of BGP's neighbours: the other BGP routers on
+    the segments of its BGP interfaces, by each IP version both have."""
+    for iface in node.ifaces:
+        for peer in iface.segment.ifaces:
+            if (iface.name in node.bgp and peer is not iface
+                    and peer.name in peer.node.bgp):
+                for version in (4, 6):
+                    if iface.first(version) and peer.first(version):
+                        yield (version, peer.first(version).ip,
+                               peer.node.asn)
+
+
+def _bgp_lines(node):
+    neighbours = list(_bgp_neighbours(node))
+    yield "router bgp %d" % node.asn
+    yield " bgp router-id %s" % router_id(node)
+    yield " no bgp default ipv4-unicast"
+    yield " no bgp ebgp-requires-policy"
+    yield " no bgp network import-check"
+    yield " timers bgp %d %d" % BGP_TIMERS_S
+    for _, address, asn in neighbours:
+        yield " neighbor %s remote-as %d" % (address, asn)
+        yield " neighbor %s timers connect 1" % address
+        yield " neighbor %s advertisement-interval 0" % address
+    for version in (4, 6):
+        yield " address-family ipv%d unicast" % version
+        for other, address, _ in neighbours:
+            if other == version:
+                yield "  neighbor %s activate" % address
+        for prefix in node.announce:
+            if prefix.version == version:
+                yield "  network %s" % prefix
+        yield " exit-address-family"
+    yield "exit"
+
+
 def configuration(node, xenflow):
     """Text of frr.conf for router 'node'; 'xenflow': routes go to the
     switch."""
@@ -83,6 +122,8 @@ def configuration(node, xenflow):
             lines.append(" timers throttle lsa all 0")
             lines.append(" timers lsa min-arrival 0")
         lines.append("exit")
+    if node.bgp:
+        lines += _bgp_lines(node)
     lines += node.config.splitlines()
     return "\n".join(lines) + "\n"
 
@@ -106,13 +147,17 @@ def uses(node, daemon):
 
 def daemons(node, xenflow):
     """List of (program, its arguments) to start for router 'node'."""
-    chosen = [("zebra", ["-M", "dplane_fpm_nl"] if speaks(node, xenflow)
-               else []),
+    # A zebra that was started again leaves the kernel's routes alone until the
+    # daemons have stated theirs.
+    chosen = [("zebra", ["-K", str(GRACE_S)]
+               + (["-M", "dplane_fpm_nl"] if speaks(node, xenflow) else [])),
               ("staticd", [])]
     if uses(node, "ospf"):
         chosen.append(("ospfd", []))
     if uses(node, "ospf6"):
         chosen.append(("ospf6d", []))
+    if node.bgp:
+        chosen.append(("bgpd", []))
     return chosen
 
 

@@ -30,6 +30,8 @@ EDGE_SYSCTLS = {"net.ipv6.conf.all.accept_dad": 0,
                 "net.ipv4.conf.all.rp_filter": 0,
                 "net.ipv4.conf.default.rp_filter": 0}
 MANAGEMENT_IFINDEX = 2
+# A token bucket's size, and how long packets may wait for tokens.
+MIN_BURST, BURSTS_PER_S, QUEUE_MS = 16000, 100, 50
 STOP_S = 5
 
 
@@ -133,18 +135,19 @@ class Lab:
             f.write("%d %s %s\n" % (pid, system.process_start(pid), name))
 
     def processes(self):
-        """[(name, pid, alive)] of the recorded daemons."""
-        result = []
+        """[(name, pid, alive)] of the recorded daemons, of each the one that
+        was started last."""
+        result = {}
         try:
             with open(os.path.join(self.folder_path, "pids"),
                       encoding="ascii") as f:
                 for line in f:
                     pid, start, name = line.split()
                     alive = str(system.process_start(int(pid))) == start
-                    result.append((name, int(pid), alive))
+                    result[name] = (name, int(pid), alive)
         except FileNotFoundError:
             pass
-        return result
+        return list(result.values())
 
     # ---- Bringing up. ----
 
@@ -197,11 +200,12 @@ class Lab:
             for iface in node.ifaces:
                 if iface.segment.switch:
                     self._make_cable(node.name, iface.name, iface.ifindex,
-                                     iface.mac, iface.segment.switch,
-                                     iface.port)
+                                     iface.mac, iface.host, iface.port)
         for segment in self.topology.segments.values():
             if not segment.switch:
                 self._make_wire(*segment.ifaces)
+                self._limit(segment.cable, *[(i.node.name, i.name)
+                                             for i in segment.ifaces])
         for node in self.topology.of_kind("frr", "bare", "edge"):
             lines = ["address add %s dev %s%s" % (
                 a, i.name, " nodad" if a.version == 6 else "")
@@ -224,12 +228,40 @@ class Lab:
             "link set %s address %s up" % (other.name, other.mac)])
 
     def _make_trunks(self):
-        for number, (one, other) in enumerate(self.topology.trunks):
+        for number, trunk in enumerate(self.topology.trunks):
+            one, other = trunk.ends
             ports = "to-%s" % other, "to-%s" % one
             self._make_cable(one, ports[0], 100 + number,
                              "52:54:00:fe:00:%02x" % number, other, ports[1])
             for name, port in ((one, ports[0]), (other, ports[1])):
                 self.switches[name].add_ports([(port, 0)])
+                self.switches[name].keep_qdisc(port)
+            self._limit(trunk, (one, ports[0]), (other, ports[1]))
+
+    def _limit(self, cable, *ends):
+        """Gives a cable its rate and delay, in both directions; 'ends' are
+        pairs of node and device."""
+        for node, device in ends:
+            command = ["tc", "qdisc", "add", "dev", device, "root"]
+            rate = ["rate", "%dbit" % cable.rate] if cable.rate else []
+            if cable.delay:
+                command += ["netem", "delay", "%dms" % cable.delay, *rate]
+            elif rate:
+                command += ["tbf", *rate, "burst", str(max(
+                    MIN_BURST, cable.rate // 8 // BURSTS_PER_S)),
+                    "latency", "%dms" % QUEUE_MS]
+            else:
+                return
+            try:
+                system.run(command, folder=self.folder,
+                           netns=self.netns(node))
+            except system.LabError as e:
+                if not cable.delay:
+                    raise
+                raise system.LabError(
+                    "[%s]: this machine's kernel has no netem, so a cable "
+                    "can't have a delay: leave 'delay' out (%s)"
+                    % (cable.name, e)) from None
 
     def _start_switches(self):
         for name, host in self.switches.items():
@@ -238,10 +270,13 @@ class Lab:
                 raise system.LabError(
                     "the ovs-vswitchd in '%s' has no routers: build this "
                     "project's, or use --plain" % self.build)
+            # Before the ports: else a middlebox's machine is a loop.
+            for element in self.topology.elements.values():
+                if element.switch == name and not self.plain:
+                    host.add_element(element)
             host.add_ports([
                 (i.port, s.vlan) for s in self.topology.segments.values()
-                for i in s.ifaces
-                if s.vlan and (i.node.switch or s.switch) == name])
+                for i in s.ifaces if s.vlan and i.host == name])
         self._make_trunks()
         for node in self.topology.of_kind("vm", "frr", "bare"):
             if self.is_xenflow(node):
@@ -265,6 +300,9 @@ class Lab:
                 guestd.start(self, node)
         for machine in self.machines.values():
             machine.wait()
+        if self.topology.supervised:
+            for host in self.switches.values():
+                host.supervise()
 
 
 def quote(word):

@@ -20,8 +20,9 @@ are in RUN/<lab>/<node>, which is its rundir, dbdir and logdir.
 
 import os
 import re
+import sys
 
-from lab import system
+from lab import supervise, system
 
 PROGRAMS = ("vswitchd", "ovsdb", "utilities")
 TAP_QUEUE_LENGTH = 10000
@@ -95,16 +96,26 @@ class Switch:
                 ("ovs-vswitchd", ["--disable-system-route",
                                   "unix:%s/db.sock" % self.folder])):
             base = os.path.join(self.folder, name)
-            system.daemon(
-                [self.program(name), *args, "--detach", "--no-chdir",
-                 "--pidfile=%s.pid" % base, "--log-file=%s.log" % base,
-                 "-vconsole:off", "-vsyslog:off"],
-                self.netns, base + ".out", env=self.environment())
+            command = [self.program(name), *args, "--detach", "--no-chdir",
+                       "--pidfile=%s.pid" % base, "--log-file=%s.log" % base,
+                       "-vconsole:off", "-vsyslog:off"]
+            system.daemon(command, self.netns, base + ".out",
+                          env=self.environment())
+            supervise.register(self.folder, command, base,
+                               self.environment())
             if name == "ovsdb-server":
                 self.vsctl("--no-wait", "init")
             self.lab.record(base + ".pid")
         self.vsctl("add-br", BRIDGE, "--", "set", "bridge", BRIDGE,
                    "datapath_type=netdev", "fail_mode=standalone")
+
+    def supervise(self):
+        """Has what was started on this host started again when it dies."""
+        base = os.path.join(self.folder, "supervisor")
+        system.daemon([sys.executable, "-B", supervise.__file__,
+                       self.lab.folder_path, self.node.name],
+                      self.netns, base + ".out")
+        self.lab.record(base + ".pid")
 
     def add_ports(self, ports):
         """Adds access ports: 'ports' is a list of (name, VLAN); VLAN 0 is a
@@ -115,6 +126,11 @@ class Switch:
             command += ["tag=%d" % vlan] if vlan else []
         if command:
             self.vsctl(*command)
+
+    def keep_qdisc(self, port):
+        """Has the switch leave the queueing of 'port' to others."""
+        self.vsctl("--", "--id=@q", "create", "qos", "type=linux-noop", "--",
+                   "set", "port", port, "qos=@q")
 
     def has_xenflow(self):
         """Whether this build's switch can be a router."""
@@ -134,6 +150,27 @@ class Switch:
                         "vif=" + iface.port, "ifindex=%d" % iface.ifindex,
                         "address=" + ",".join(map(str, iface.addresses)))
         self.separate(router.name, router.separated)
+
+    def add_element(self, element):
+        """Makes a virtual switch or middlebox (a topology.Element)."""
+        name = element.name
+        self.vsctl("add-port", BRIDGE, name, "--", "set", "interface", name,
+                   "type=xenflow")
+        self.appctl("xenflow/router-add", name, "role=" + element.role, *(
+            ["fail=open"] if element.fails_open else []))
+        if element.role == "switch":
+            for segment in element.segments:
+                self.appctl("xenflow/port-add", name, segment.name,
+                            "vlan=%d" % segment.vlan)
+            return
+        for port in element.via:
+            vlan = next(i.segment.vlan for s in element.segments
+                        for i in s.ifaces if i.port == port)
+            self.appctl("xenflow/port-add", name, port, "vlan=%d" % vlan,
+                        "vif=" + port)
+        for match in element.select:
+            self.appctl("xenflow/select-add", name, match,
+                        "via=" + element.via[0], "direction=both")
 
     def separate(self, router, separated):
         """Turns plane separation of 'router' on or off."""

@@ -16,36 +16,43 @@
 An INI file; see Documentation/ref/xenflow-lab.rst.  parse() checks everything
 that can be known without touching the system, and returns a Topology whose
 addresses, MACs and interface indexes are all decided: the same file always
-gives the same network.
+gives the same network.  parse_bytes() raises TopologyError and nothing else,
+whatever the bytes are.
 
 Shape: at most 99 nodes, 20 interfaces each.
 """
 
-import configparser
 import ipaddress
 import os
 import re
+
+from lab import inifile
 
 NAME_RE = re.compile(r"[a-z][a-z0-9]{0,7}$")
 LAB_NAME_RE = re.compile(r"[a-z][a-z0-9-]{0,23}$")
 IFACE_RE = re.compile(r"eth[0-9]{1,2}$")
 MAX_NODES = 99
 MAX_IFACES = 20
+MAX_SENTENCE = 400
 FIRST_IFINDEX = 3               # After lo and the management interface.
 # A virtual machine with FRR, a namespace with FRR, one without any daemon.
 ROUTER_KINDS = ("vm", "frr", "bare")
 ROUTING = ("frr", "bird", "static")
+ROLES = ("router", "switch", "middlebox")
+RATE_UNITS = {"kbit": 1000, "mbit": 10 ** 6, "gbit": 10 ** 9}
 FEEDS = ("fpm", "guestd")       # How the switch learns the routes.
 KEYS = {
-    "lab": {"name"},
+    "lab": {"name", "supervise"},
     "switch": set(),
-    "segment": {"switch", "vlan"},
-    "trunk": {"ends"},
+    "segment": {"switch", "vlan", "rate", "delay"},
+    "trunk": {"ends", "rate", "delay"},
     "router": {"kind", "switch", "ospf", "config", "memory", "xenflow",
                "separated", "fpm-groups", "accel", "ospf-dead", "routing",
-               "feed"},
+               "feed", "bgp", "asn", "announce"},
+    "element": {"switch", "role", "segments", "via", "select", "fail"},
     "edge": {"gateway", "local"},
 }
+ALIASES = {"host": "switch", "link": "trunk"}   # Other names of kinds.
 
 
 class TopologyError(Exception):
@@ -64,16 +71,52 @@ class Iface:
         self.mac = "52:54:00:%02x:01:%02x" % (node.number, number + 1)
         self.port = "%s-%s" % (node.name, name)     # Name in the switch.
 
+    @property
+    def host(self):
+        """Name of the switch it is plugged into, or None."""
+        return (self.node.switch if self.node.is_on_host
+                else self.segment.switch)
+
     def first(self, version):
         """First address of IP 'version', or None."""
         return next((a for a in self.addresses if a.version == version), None)
 
 
+class Cable:
+    """What limits a cable: 'rate' in bit/s, 'delay' in ms, or None."""
+
+    def __init__(self, section, body):
+        self.name = section
+        self.rate = _rate(section, body.get("rate"))
+        self.delay = body.get("delay")
+        if self.delay is not None:
+            match = re.match("([0-9]{1,5})ms$", self.delay)
+            if not match:
+                raise TopologyError("[%s]: 'delay = %s' must be a number of "
+                                    "milliseconds such as 10ms"
+                                    % (section, self.delay))
+            self.delay = int(match.group(1))
+        self.ends = ()
+
+
+class Element:
+    """A virtual switch or middlebox of a host: a port of its bridge that joins
+    segments, or that sends flows of its segments through a machine."""
+
+    def __init__(self, name, role, switch):
+        self.name, self.role, self.switch = name, role, switch
+        self.segments = []
+        self.via = []           # Interfaces of the machine (middlebox).
+        self.select = []        # Matches, each a line (middlebox).
+        self.fails_open = False
+
+
 class Segment:
     """A LAN: a VLAN of a switch, or, without one, a cable with two ends."""
 
-    def __init__(self, name, switch, vlan):
+    def __init__(self, name, switch, vlan, cable):
         self.name = name
+        self.cable = cable
         self.switch = switch
         self.vlan = vlan
         self.ifaces = []
@@ -91,15 +134,24 @@ class Node:
         self.ospf = []
         self.ospf_dead = 20
         self.config = ""
-        self.memory = 128
+        self.memory = 160
         self.xenflow = False            # Is a port of the switch.
         self.separated = True
         self.fpm_groups = False
         self.routing = "frr"
         self.feed = "fpm"
         self.accel = "tcg"
+        self.bgp = []                   # Interfaces with BGP neighbours.
+        self.asn = None
+        self.announce = []              # Prefixes that BGP announces.
         self.gateways = []
         self.locals = []                # Prefixes whose addresses are its own.
+
+    @property
+    def is_on_host(self):
+        """Whether it is a part of its switch host: a machine or a router of
+        the switch."""
+        return self.kind == "vm" or self.xenflow
 
     # Management link between a router and its host, the same wherever the
     # router is.
@@ -120,7 +172,9 @@ class Topology:
         self.name = name
         self.nodes = {}
         self.segments = {}
-        self.trunks = []                # (switch, switch)
+        self.trunks = []                # Cables between switches.
+        self.elements = {}
+        self.supervised = False         # Switches and VMs are started again.
 
     def of_kind(self, *kinds):
         return [n for n in self.nodes.values() if n.kind in kinds]
@@ -136,31 +190,31 @@ def _yes(section, key, text):
 
 
 def _number(section, key, text, low, high):
-    if not text.isdigit() or not low <= int(text) <= high:
+    if not re.match("[0-9]{1,9}$", text) or not low <= int(text) <= high:
         raise TopologyError("[%s]: '%s = %s' must be a number from %d to %d"
                             % (section, key, text, low, high))
     return int(text)
 
 
-def _load(path):
-    ini = configparser.ConfigParser(
-        interpolation=None, inline_comment_prefixes=(";",), delimiters=("=",))
-    try:
-        with open(path, encoding="utf-8") as f:
-            ini.read_file(f)
-    except (OSError, UnicodeDecodeError, configparser.Error) as e:
-        raise TopologyError("topology '%s' can't be read: %s"
-                            % (path, str(e).replace("\n", " "))) from None
-    return ini
+def _rate(section, text):
+    """Bits per second in 'text' such as 100mbit."""
+    if text is None:
+        return None
+    match = re.match("([0-9]{1,6})(kbit|mbit|gbit)$", text)
+    if not match or not int(match.group(1)):
+        raise TopologyError("[%s]: 'rate = %s' must be a number with kbit, "
+                            "mbit or gbit such as 100mbit" % (section, text))
+    return int(match.group(1)) * RATE_UNITS[match.group(2)]
 
 
 def _split(section):
     """Kind and name of a section's heading."""
     kind, _, name = section.partition(" ")
     name = name.strip()
+    kind = ALIASES.get(kind, kind)
     if kind not in KEYS:
-        raise TopologyError("[%s]: unknown kind '%s' (use %s)"
-                            % (section, kind, ", ".join(sorted(KEYS))))
+        raise TopologyError("[%s]: unknown kind '%s' (use %s)" % (
+            section, kind, ", ".join(sorted([*KEYS, *ALIASES]))))
     if kind != "lab" and not NAME_RE.match(name):
         raise TopologyError("[%s]: name '%s' must be a lower-case letter and "
                             "up to 7 letters or digits" % (section, name))
@@ -209,7 +263,7 @@ def _add_router(topology, node, section, body):
                             % (section, unknown.pop()))
     node.ospf_dead = _number(section, "ospf-dead",
                              body.get("ospf-dead", "20"), 2, 65535)
-    node.memory = _number(section, "memory", body.get("memory", "128"),
+    node.memory = _number(section, "memory", body.get("memory", "160"),
                           112, 65536)
     node.xenflow = _yes(section, "xenflow", body.get(
         "xenflow", "yes" if node.kind == "vm" else "no"))
@@ -217,6 +271,7 @@ def _add_router(topology, node, section, body):
     node.fpm_groups = _yes(section, "fpm-groups",
                            body.get("fpm-groups", "no"))
     _set_routing(node, section, body)
+    _set_bgp(node, section, body)
     node.accel = body.get("accel", "tcg")
     if node.accel not in ("tcg", "kvm"):
         raise TopologyError("[%s]: 'accel = %s' must be tcg or kvm"
@@ -243,6 +298,79 @@ def _set_routing(node, section, body):
     if node.feed == "fpm" and node.routing == "bird":
         raise TopologyError("[%s]: BIRD doesn't speak FPM: use 'feed = "
                             "guestd'" % section)
+
+
+def _set_bgp(node, section, body):
+    node.bgp = body.get("bgp", "").split()
+    unknown = set(node.bgp) - {i.name for i in node.ifaces}
+    if unknown:
+        raise TopologyError("[%s]: 'bgp' names '%s', which isn't an interface"
+                            % (section, sorted(unknown)[0]))
+    if not node.bgp:
+        for key in ("asn", "announce"):
+            if key in body:
+                raise TopologyError("[%s]: '%s' needs 'bgp', the interfaces "
+                                    "with BGP neighbours" % (section, key))
+        return
+    if node.routing != "frr" or node.kind != "frr":
+        raise TopologyError("[%s]: 'bgp' needs 'kind = frr' and 'routing = "
+                            "frr': the virtual machines' image has no bgpd"
+                            % section)
+    node.asn = _number(section, "asn", body.get("asn", ""), 1, 999999999)
+    for word in body.get("announce", "").split():
+        try:
+            node.announce.append(ipaddress.ip_network(word))
+        except ValueError as e:
+            raise TopologyError("[%s]: 'announce': %s"
+                                % (section, e)) from None
+
+
+def _add_element(topology, name, section, body):
+    role = body.get("role", "switch")
+    if role not in ROLES[1:]:
+        raise TopologyError("[%s]: 'role = %s' must be switch or middlebox "
+                            "(a router is a [router NAME])" % (section, role))
+    element = Element(name, role, body.get("switch"))
+    for word in body.get("segments", "").split():
+        segment = topology.segments.get(word)
+        if not segment or not segment.switch:
+            raise TopologyError("[%s]: 'segments' names '%s', which isn't a "
+                                "segment of a switch" % (section, word))
+        element.segments.append(segment)
+    if len(element.segments) < (2 if role == "switch" else 1):
+        raise TopologyError("[%s]: 'segments' must name %s of a switch"
+                            % (section, "two or more segments"
+                               if role == "switch" else "one or more"))
+    element.switch = element.switch or element.segments[0].switch
+    if element.switch not in topology.nodes:
+        raise TopologyError("[%s]: 'switch = %s' isn't a switch"
+                            % (section, element.switch))
+    element.via = body.get("via", "").split()
+    element.select = [s for s in body.get("select", "").split("\n") if s]
+    fail = body.get("fail", "closed")
+    if fail not in ("open", "closed"):
+        raise TopologyError("[%s]: 'fail = %s' must be open or closed"
+                            % (section, fail))
+    element.fails_open = fail == "open"
+    topology.elements[name] = element
+
+
+def _check_elements(topology):
+    """Second look: machines of middleboxes."""
+    for element in topology.elements.values():
+        ports = {i.port: i for s in topology.segments.values()
+                 for i in s.ifaces if i.host == element.switch}
+        for port in element.via:
+            if port not in ports:
+                raise TopologyError(
+                    "[element %s]: 'via' names '%s', which isn't NODE-IFACE "
+                    "of a node on '%s'" % (element.name, port,
+                                           element.switch))
+        is_box = element.role == "middlebox"
+        if is_box != bool(element.via) or is_box != bool(element.select):
+            raise TopologyError("[element %s]: 'via' and 'select' are what a "
+                                "middlebox has, and no switch"
+                                % element.name)
 
 
 def _check_on_switch(topology, node, section):
@@ -280,7 +408,14 @@ def _add_segment(topology, name, section, body):
             if other.vlan == vlan:
                 raise TopologyError("[%s]: VLAN %d is segment '%s' already"
                                     % (section, vlan, other.name))
-    topology.segments[name] = Segment(name, switch, vlan)
+    cable = Cable(section, body)
+    if switch and (cable.rate or cable.delay):
+        raise TopologyError("[%s]: rate and delay are of cables: of a [link] "
+                            "between hosts, or of a segment without switch"
+                            % section)
+    if name in topology.segments:
+        raise TopologyError("[%s]: a second segment '%s'" % (section, name))
+    topology.segments[name] = Segment(name, switch, vlan, cable)
 
 
 def _check_segments(topology):
@@ -296,23 +431,65 @@ def _add_trunk(topology, section, body):
     if len(ends) != 2 or ends[0] == ends[1] or any(
             e not in topology.nodes for e in ends):
         raise TopologyError("[%s]: 'ends' must be two switches" % section)
-    topology.trunks.append(tuple(ends))
+    trunk = Cable(section, body)
+    trunk.ends = tuple(ends)
+    topology.trunks.append(trunk)
 
 
 def parse(path):
     """Returns the Topology in file 'path', or raises TopologyError."""
-    ini = _load(path)
-    name = os.path.splitext(os.path.basename(path))[0]
-    name = ini.get("lab", "name", fallback=name)
+    try:
+        with open(path, "rb") as f:
+            data = f.read(inifile.MAX_BYTES + 1)
+    except OSError as e:
+        raise TopologyError("topology '%s' can't be read: %s"
+                            % (path, e.strerror)) from None
+    try:
+        return parse_bytes(data, os.path.splitext(os.path.basename(path))[0])
+    except TopologyError as e:
+        raise TopologyError("%s: %s" % (path, e)) from None
+
+
+def _with_line(ini, text):
+    """'text', which begins with the section it is about, with the line; as
+    one line, whatever it quotes."""
+    text = " ".join(text.split())[:MAX_SENTENCE]
+    match = (re.match(r"\[([^\]]*)\](?::.*?'([a-z0-9-]+)(?: =|'))?", text)
+             or re.match("(segment '[a-z0-9]+)'", text))
+    if not match:
+        return text
+    section = match.group(1).replace("'", "")
+    key = match.group(2) if match.lastindex == 2 else None
+    line = ini.locate(section, key)
+    return "line %d: %s" % (line, text) if line else text
+
+
+def parse_bytes(data, name):
+    """Returns the Topology in 'data' (bytes), called 'name' unless it says
+    otherwise; or raises TopologyError."""
+    try:
+        ini = inifile.parse(data)
+    except inifile.IniError as e:
+        raise TopologyError(str(e)) from None
+    try:
+        return _parse(ini, name)
+    except TopologyError as e:
+        raise TopologyError(_with_line(ini, str(e))) from None
+
+
+def _parse(ini, name):
+    name = ini.get("lab", "name", name)
     if not LAB_NAME_RE.match(name):
         raise TopologyError("lab name '%s' must be a lower-case letter and up "
                             "to 23 letters, digits or hyphens" % name)
     topology = Topology(name)
+    topology.supervised = _yes("lab", "supervise",
+                               ini.get("lab", "supervise", "no"))
     sections = []
-    for section in ini.sections():
+    for section, body in ini.sections.items():
         kind, part = _split(section)
-        _check_keys(section, kind, ini[section])
-        sections.append((kind, part, section, ini[section]))
+        _check_keys(section, kind, body)
+        sections.append((kind, part, section, body))
         if kind in ("switch", "router", "edge"):
             if part in topology.nodes or len(topology.nodes) == MAX_NODES:
                 raise TopologyError("[%s]: a second node '%s', or more than "
@@ -320,6 +497,7 @@ def parse(path):
             topology.nodes[part] = Node(part, kind, len(topology.nodes) + 1)
     _fill(topology, sections)
     _check_segments(topology)
+    _check_elements(topology)
     return topology
 
 
@@ -337,4 +515,9 @@ def _fill(topology, sections):
             _add_router(topology, nodes[name], section, body)
         elif kind == "edge":
             _add_edge(topology, nodes[name], section, body)
+    for kind, name, section, body in sections:
+        if kind == "element":
+            if name in nodes or name in topology.elements:
+                raise TopologyError("[%s]: a second '%s'" % (section, name))
+            _add_element(topology, name, section, body)
     topology.nodes = nodes

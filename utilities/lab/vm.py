@@ -24,7 +24,7 @@ import socket
 import threading
 import time
 
-from lab import bird, cpio, frr, guestd, switch, system
+from lab import bird, cpio, frr, guestd, supervise, switch, system
 
 QEMU = "qemu-system-x86_64"
 COMMAND_PORT = 2323
@@ -115,6 +115,8 @@ class Machine:
                 "-device", "virtio-net-pci,netdev=n%d,mac=%s,romfile="
                 % (number, mac)]
         system.daemon(command, self.netns, base + ".out")
+        supervise.register(self.lab.switches[self.node.switch].folder,
+                           command, base, dict(os.environ))
         self.lab.record(base + ".pid")
 
     def tap_commands(self):
@@ -136,8 +138,11 @@ class Machine:
                 return
             except OSError as e:
                 error = e
-            with open(pid_file, encoding="ascii") as f:
-                alive = system.process_start(int(f.read())) is not None
+            try:
+                with open(pid_file, encoding="ascii") as f:
+                    alive = system.process_start(int(f.read())) is not None
+            except FileNotFoundError:
+                alive = False   # QEMU takes it away at its end.
             if not alive or time.monotonic() > deadline:
                 raise system.LabError(
                     "router VM '%s' %s (%s); its console is in "
