@@ -33,6 +33,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "command-line.h"
@@ -70,6 +71,7 @@ struct options {
     char *management;           /* NULL: none. */
     char *unixctl;              /* NULL: none. */
     unsigned int interval_s;
+    unsigned int hold_s;
     int buffer_bytes;
 };
 
@@ -78,6 +80,7 @@ struct guestd {
     struct guestd_kernel *kernel;
     struct xf_mirror *mirror;
     long long int interval_ms;
+    unsigned int hold_s;        /* See is_held(). */
     unsigned int seqno;         /* Of the host's connection, as last seen. */
     bool end_sent;              /* NLMSG_DONE, in this connection. */
     bool in_step;               /* It was answered. */
@@ -183,6 +186,18 @@ send_end(struct guestd *g)
     g->end_sent = true;
 }
 
+/* Whether the machine has been up for less than 'hold_s'.  Its routing daemons
+ * may not know all yet then, so the host isn't told that all was said: it keeps
+ * what it knew of the machine's last life. */
+static bool
+is_held(const struct guestd *g)
+{
+    struct timespec up;
+
+    return g->hold_s && !clock_gettime(CLOCK_BOOTTIME, &up)
+           && up.tv_sec < g->hold_s;
+}
+
 /* Sends what the host takes.  Returns true if there is more that it would. */
 static bool
 send_changes(struct guestd *g)
@@ -268,7 +283,8 @@ run(struct guestd *g)
         }
         if (send_changes(g)) {
             poll_immediate_wake();
-        } else if (!g->end_sent && guestd_host_has_room(g->host)
+        } else if (!g->end_sent && !is_held(g)
+                   && guestd_host_has_room(g->host)
                    && guestd_kernel_is_read(g->kernel)
                    && xf_mirror_is_empty(g->mirror)) {
             send_end(g);
@@ -366,6 +382,9 @@ usage(void)
            "  --management=IFACE    interface to the host: neither it nor its "
            "routes are reported\n"
            "  --interval=SECONDS    between load reports (default: %d)\n"
+           "  --hold=SECONDS        after the start of the machine, before the "
+           "host\n"
+           "                        forgets routes of before (default: 0)\n"
            "  --buffer=BYTES        for the kernel's events (default: 1 "
            "MB)\n"
            "  --unixctl=SOCKET      listen there for ovs-appctl (default: "
@@ -398,6 +417,7 @@ enum {
     OPT_REMOTE = UCHAR_MAX + 1,
     OPT_MANAGEMENT,
     OPT_INTERVAL,
+    OPT_HOLD,
     OPT_BUFFER,
     OPT_UNIXCTL,
     DAEMON_OPTION_ENUMS,
@@ -411,6 +431,7 @@ static const struct option long_options[] = {
     {"remote", required_argument, NULL, OPT_REMOTE},
     {"management", required_argument, NULL, OPT_MANAGEMENT},
     {"interval", required_argument, NULL, OPT_INTERVAL},
+    {"hold", required_argument, NULL, OPT_HOLD},
     {"buffer", required_argument, NULL, OPT_BUFFER},
     {"unixctl", required_argument, NULL, OPT_UNIXCTL},
     VLOG_LONG_OPTIONS,
@@ -440,6 +461,9 @@ parse_options(int argc, char *argv[], struct options *o)
         case OPT_INTERVAL:
             o->interval_s = parse_number("interval", optarg, 1,
                                          INTERVAL_MAX_S);
+            break;
+        case OPT_HOLD:
+            o->hold_s = parse_number("hold", optarg, 0, INTERVAL_MAX_S);
             break;
         case OPT_BUFFER:
             o->buffer_bytes = parse_number("buffer", optarg, 1, INT_MAX);
@@ -512,6 +536,7 @@ main(int argc, char *argv[])
     unixctl_command_register("exit", "", 0, 0, command_exit, &g);
 
     g.interval_ms = 1000LL * o.interval_s;
+    g.hold_s = o.hold_s;
     g.mirror = xf_mirror_create(o.management, OBJECTS_MAX);
     g.kernel = guestd_kernel_create(g.mirror, o.buffer_bytes);
     g.host = guestd_host_create(o.remote, MAX(

@@ -22,6 +22,8 @@ import os
 from lab import system
 
 MANAGEMENT = "mgmt"
+# A virtual machine that was started again needs so long to learn its routes.
+HOLD_S = 60
 
 
 def is_wanted(node, xenflow):
@@ -32,7 +34,8 @@ def is_wanted(node, xenflow):
 def arguments(node):
     """Its arguments for router 'node'."""
     return ["--remote=tcp:%s" % node.management(1).ip,
-            "--management=" + MANAGEMENT, "--interval=1"]
+            "--management=" + MANAGEMENT, "--interval=1",
+            "--hold=%d" % HOLD_S]
 
 
 def start(lab, node):
