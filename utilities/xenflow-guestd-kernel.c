@@ -139,6 +139,9 @@ guestd_kernel_open(struct guestd_kernel *k)
 
     for (size_t i = 0; !error && i < ARRAY_SIZE(groups); i++) {
         error = nl_sock_join_mcgroup(k->events, groups[i]);
+        if (error == EINVAL && groups[i] == RTNLGRP_NEXTHOP) {
+            error = 0;          /* A kernel without next-hop objects. */
+        }
     }
     if (!error && k->buffer_bytes
         && setsockopt(nl_sock_fd(k->events), SOL_SOCKET, SO_RCVBUFFORCE,
@@ -316,7 +319,8 @@ continue_part(struct guestd_kernel *k)
 static void
 reading_run(struct guestd_kernel *k)
 {
-    if (xf_mirror_take_reread(k->mirror)) {
+    if (xf_mirror_take_reread(k->mirror) && !k->wanted) {
+        /* What caused it may have more to come. */
         k->wanted = true;
         k->not_before_ms = MAX(k->not_before_ms,
                                k->now_ms + READ_PAUSE_MIN_MS);

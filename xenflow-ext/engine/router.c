@@ -473,7 +473,8 @@ xf_router_configure(struct xf_router *router,
     if (strcmp(mine->listen, config->listen)
         || mine->listen_port != config->listen_port
         || mine->listen_tls != config->listen_tls
-        || strcmp(mine->peer_name, config->peer_name)
+        || (config->listen_tls
+            && strcmp(mine->peer_name, config->peer_name))
         || strcmp(mine->device, config->device)) {
         error = replace_listener(router, config);
         if (error) {

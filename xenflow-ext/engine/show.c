@@ -57,6 +57,9 @@ put_listen(struct json *object, const struct xf_router *router)
         if (config->device[0]) {
             json_object_put_string(object, "device", config->device);
         }
+        if (config->listen_tls && config->peer_name[0]) {
+            json_object_put_string(object, "peer_name", config->peer_name);
+        }
     }
 }
 
@@ -234,6 +237,7 @@ static const struct xf_column router_show_columns[] = {
     { "ecmp_seed", "ecmp-seed", false, NULL },
     { "punt_rate", "punt-rate", false, NULL },
     { "listen", "listen", false, NULL },
+    { "peer_name", "peer-name", false, NULL },
     { "device", "device", false, NULL },
     { "stale", "stale", false, NULL },
     { "settle", "settle", false, NULL },
