@@ -163,7 +163,7 @@ struct xf_engine {
     pthread_t thread;
     struct latch exit_latch;
     struct latch wake_latch;    /* Wakes the engine's thread. */
-    struct xf_ready *ready;     /* Listeners to accept from, or NULL. */
+    struct xf_ready *ready;     /* Runs the listeners. */
 
     /* Any thread; written by the engine's thread. */
     struct cmap routers_by_name;
@@ -188,6 +188,8 @@ struct xf_engine {
     struct ovs_list routers;
     size_t n_routers;
     struct ovs_list dying;      /* Deleted, not yet acknowledged. */
+    long long int next_scan_ms; /* First of all routers'. */
+    long long int next_expiry_ms; /* When to look for flows' timeouts. */
     struct ovs_list waiting;    /* Jobs, by ascending 'generation'. */
     struct ovs_list syncing;    /* Jobs of "router-sync". */
     struct ovs_list writing;    /* Jobs, acknowledged but not yet written. */
@@ -258,6 +260,7 @@ struct json *xf_role_put_stats(const struct xf_router *, bool json,
 /* ---- neigh.c: engine's thread. ---- */
 void xf_neigh_init(struct xf_router *);
 void xf_neigh_uninit(struct xf_router *);
+void xf_neigh_scan(struct xf_router *);
 void xf_neigh_run(struct xf_engine *, long long int now_ms);
 void xf_neigh_wait(struct xf_engine *);
 void xf_neigh_drain(struct xf_engine *);

@@ -332,12 +332,9 @@ ack_round_done(struct xf_engine *engine, long long int now_ms)
     engine->rounds_total_ms += took_ms;
     engine->rounds_max_ms = MAX(engine->rounds_max_ms, took_ms);
 
+    xf_listeners_acked(engine->ready, engine->acked);
+
     struct xf_router *router;
-    LIST_FOR_EACH (router, node, &engine->routers) {
-        if (router->listener) {
-            xf_listener_acked(router->listener, engine->acked);
-        }
-    }
     LIST_FOR_EACH_SAFE (router, node, &engine->dying) {
         if (router->generation <= engine->acked) {
             xf_router_release(router);
@@ -506,34 +503,11 @@ config_run(struct xf_engine *engine, long long int now_ms)
 }
 
 static void
-listeners_run(struct xf_engine *engine, long long int now_ms)
-{
-    struct xf_router *router;
-
-    if (engine->ready) {
-        xf_ready_run(engine->ready);
-    }
-    LIST_FOR_EACH (router, node, &engine->routers) {
-        if (router->listener) {
-            xf_listener_run(router->listener, now_ms);
-        }
-    }
-}
-
-static void
 engine_wait(struct xf_engine *engine)
 {
     const struct xf_switch *sw = engine->sw;
-    struct xf_router *router;
 
-    LIST_FOR_EACH (router, node, &engine->routers) {
-        if (router->listener) {
-            xf_listener_wait(router->listener);
-        }
-    }
-    if (engine->ready) {
-        xf_ready_wait(engine->ready);
-    }
+    xf_listeners_wait(engine->ready);
     xf_neigh_wait(engine);
     xf_rules_wait(engine);
     if (engine->ack_state == XF_ACK_REVALIDATE) {
@@ -598,7 +572,7 @@ engine_main(void *engine_)
 
         long long int now_ms = time_msec();
         xf_neigh_run(engine, now_ms);
-        listeners_run(engine, now_ms);
+        xf_listeners_run(engine->ready, now_ms);
         if (config_run(engine, now_ms)) {
             jobs_run(engine, now_ms);
         }

@@ -679,7 +679,15 @@ xf_neigh_init(struct xf_router *router)
 {
     hmap_init(&router->asks);
     token_bucket_init(&router->news_bucket, NEWS_PER_MS, NEWS_BURST);
+    xf_neigh_scan(router);
+}
+
+/* Has the neighbours of 'router' looked through at the next run. */
+void
+xf_neigh_scan(struct xf_router *router)
+{
     router->next_scan_ms = LLONG_MIN;
+    router->engine->next_scan_ms = LLONG_MIN;
 }
 
 void
@@ -704,12 +712,21 @@ xf_neigh_run(struct xf_engine *engine, long long int now_ms)
         learn(engine, news, now_ms);
         free(news);
     }
+    if (now_ms < engine->next_scan_ms) {
+        return;
+    }
+    engine->next_scan_ms = LLONG_MAX;
     LIST_FOR_EACH (router, node, &engine->routers) {
         /* If the data plane is in the VM, so is the life of neighbours. */
-        if (router->config.separated && now_ms >= router->next_scan_ms) {
+        if (!router->config.separated) {
+            continue;
+        }
+        if (now_ms >= router->next_scan_ms) {
             scan_router(router, now_ms);
             router->next_scan_ms = ROUND_DOWN(now_ms + SCAN_MS, SCAN_GRID_MS);
         }
+        engine->next_scan_ms = MIN(engine->next_scan_ms,
+                                   router->next_scan_ms);
     }
 }
 
@@ -717,12 +734,8 @@ xf_neigh_run(struct xf_engine *engine, long long int now_ms)
 void
 xf_neigh_wait(struct xf_engine *engine)
 {
-    struct xf_router *router;
-
-    LIST_FOR_EACH (router, node, &engine->routers) {
-        if (router->config.separated) {
-            poll_timer_wait_until(router->next_scan_ms);
-        }
+    if (engine->next_scan_ms != LLONG_MAX) {
+        poll_timer_wait_until(engine->next_scan_ms);
     }
     if (atomic_count_get(&engine->n_news)) {
         poll_immediate_wake();

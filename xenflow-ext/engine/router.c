@@ -492,6 +492,7 @@ xf_router_configure(struct xf_router *router,
     if (mine->separated != config->separated) {
         atomic_store(&router->separated, config->separated);
         seq_change(router->engine->config_seq);
+        xf_neigh_scan(router);
         VLOG_INFO("router %s: data plane is %s", router->name,
                   config->separated ? "in the switch" : "in the VM");
     }

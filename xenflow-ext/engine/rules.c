@@ -105,7 +105,6 @@ xf_rules_init(struct xf_rules *rules, const uint32_t max[XF_N_RULE_KINDS],
     atomic_init(&rules->deny, deny);
     rules->by_default = xf_stat_create();
     rules->denied = xf_stat_create();
-    rules->next_expiry_ms = 0;
 }
 
 /* Frees what 'rules' holds: no reader may be left. */
@@ -148,27 +147,25 @@ xf_rules_set_deny(struct xf_rules *rules, bool deny)
 
 /* ---- Engine's thread: timeouts. ---- */
 
-static bool
-has_timeouts(const struct xf_router *router)
-{
-    return xf_rule_set_has_timeouts(router->rules.sets[XF_RULE_FLOW]);
-}
-
 /* Removes flows whose time is over. */
 void
 xf_rules_run(struct xf_engine *engine, long long int now_ms)
 {
     struct xf_router *router;
 
+    if (now_ms < engine->next_expiry_ms) {
+        return;
+    }
+    engine->next_expiry_ms = LLONG_MAX;
     LIST_FOR_EACH (router, node, &engine->routers) {
-        struct xf_rules *rules = &router->rules;
+        struct xf_rule_set *flows = router->rules.sets[XF_RULE_FLOW];
 
-        if (!has_timeouts(router) || now_ms < rules->next_expiry_ms) {
+        if (!xf_rule_set_has_timeouts(flows)) {
             continue;
         }
-        rules->next_expiry_ms = now_ms + EXPIRY_MS;
-        if (xf_rule_set_expire(rules->sets[XF_RULE_FLOW], now_ms)) {
-            xf_rule_set_publish(rules->sets[XF_RULE_FLOW]);
+        engine->next_expiry_ms = now_ms + EXPIRY_MS;
+        if (xf_rule_set_expire(flows, now_ms)) {
+            xf_rule_set_publish(flows);
             xf_router_changed(router);
         }
     }
@@ -178,12 +175,8 @@ xf_rules_run(struct xf_engine *engine, long long int now_ms)
 void
 xf_rules_wait(struct xf_engine *engine)
 {
-    struct xf_router *router;
-
-    LIST_FOR_EACH (router, node, &engine->routers) {
-        if (has_timeouts(router)) {
-            poll_timer_wait_until(router->rules.next_expiry_ms);
-        }
+    if (engine->next_expiry_ms != LLONG_MAX) {
+        poll_timer_wait_until(engine->next_expiry_ms);
     }
 }
 
@@ -248,6 +241,9 @@ run_add(struct xf_engine *engine, struct xf_job *job, enum xf_rule_kind kind)
     }
     if (!err) {
         xf_rule_set_publish(set);
+        if (spec.idle_s || spec.hard_s) {
+            engine->next_expiry_ms = 0;
+        }
         job->generation = xf_router_changed(router);
     }
     return error;

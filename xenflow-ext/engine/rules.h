@@ -53,7 +53,6 @@ struct xf_rules {
     atomic_bool deny;           /* "filter-default" is deny. */
     struct xf_stat *by_default; /* Decided by "filter-default". */
     struct xf_stat *denied;     /* Denied, by whatever. */
-    long long int next_expiry_ms; /* Engine's thread. */
 };
 
 /* Arguments of a command about rules. */

@@ -151,8 +151,8 @@ struct xf_listener {
 
     int fd;                     /* -1: to be opened again, or TLS. */
     struct xf_ready *ready;     /* Or NULL. */
+    struct xf_ready_item item;  /* Of 'ready'. */
     bool is_told;               /* By 'ready' of 'fd'. */
-    bool is_ready;              /* 'fd' may have a connection. */
     struct xf_tls *tls;         /* NULL: plain. */
     bool refusal_logged;        /* Of a peer; until one gets through. */
     unsigned int device_index;  /* Of the device that 'fd' is bound to. */

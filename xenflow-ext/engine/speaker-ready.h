@@ -17,26 +17,48 @@
 #ifndef XF_SPEAKER_READY_H
 #define XF_SPEAKER_READY_H 1
 
-/* Which of many listening sockets have a connection to accept.
+/* Which of many listeners have something to do.
  *
- * With 1,000 routers a call of accept() for each at every wake-up costs more
- * than all the rest; the kernel's epoll tells which are worth it, and the poll
- * loop has one descriptor instead of 1,000.
+ * Most of 1,000 routers' listeners wait for a connection.  The kernel's epoll
+ * tells which have one, and only these and those that said so are run: a wake-up
+ * of the engine's thread costs what happens, not how many routers there are.
  *
  * Threads: the engine's own. */
 
 #include <stdbool.h>
 
-struct xf_ready;
+#include "openvswitch/list.h"
 
-/* NULL if the kernel gives no epoll descriptor: then do without. */
+/* A member.  Of the two, 'is_ready' is its owner's to clear. */
+struct xf_ready_item {
+    struct ovs_list all_node;
+    struct ovs_list awake_node; /* If 'is_awake'. */
+    bool is_awake;
+    bool is_ready;              /* Its socket has something to accept. */
+};
+
+struct xf_ready {
+    int fd;                     /* Of epoll; -1: the kernel gave none. */
+    struct ovs_list all;        /* Of struct xf_ready_item. */
+    struct ovs_list awake;      /* Those to be run. */
+    long long int check_ms;     /* When all are to be run. */
+};
+
 void xf_ready_destroy(struct xf_ready *);
 struct xf_ready *xf_ready_create(void);
 
-/* From now on xf_ready_run() sets '*flag' while 'fd' has something to accept.
- * Closing 'fd' ends that; 'flag' must live as long as 'fd'.  Returns false if
- * the kernel refuses. */
-bool xf_ready_add(struct xf_ready *, int fd, bool *flag);
+/* Members come awake. */
+void xf_ready_add(struct xf_ready *, struct xf_ready_item *);
+void xf_ready_remove(struct xf_ready_item *);
+
+/* From now on xf_ready_run() wakes 'item', and sets its 'is_ready', while 'fd'
+ * has something to accept.  Closing 'fd' ends that.  Returns false if the
+ * kernel refuses. */
+bool xf_ready_watch(struct xf_ready *, int fd, struct xf_ready_item *item);
+
+void xf_ready_wake(struct xf_ready *, struct xf_ready_item *);
+void xf_ready_wake_all(struct xf_ready *);
+void xf_ready_sleep(struct xf_ready_item *);
 
 void xf_ready_run(struct xf_ready *);
 void xf_ready_wait(const struct xf_ready *);

@@ -132,6 +132,9 @@ xf_listener_create(const struct xf_listener_config *config, struct xf_rt *rt,
         return NULL;
     }
     l->name = listener_name(l);
+    if (l->ready) {
+        xf_ready_add(l->ready, &l->item);
+    }
     return l;
 }
 
@@ -139,6 +142,9 @@ void
 xf_listener_destroy(struct xf_listener *l)
 {
     if (l) {
+        if (l->ready) {
+            xf_ready_remove(&l->item);
+        }
         xf_speaker_conn_destroy(l->conn);
         l->conn = NULL;
         xf_rt_source_del(l->rt, l->source, NULL);
@@ -294,8 +300,8 @@ open_socket(struct xf_listener *l, char **errorp)
         return -1;
     }
     l->port = ss_get_port(&ss);
-    l->is_ready = true;
-    l->is_told = l->ready && xf_ready_add(l->ready, fd, &l->is_ready);
+    l->item.is_ready = true;
+    l->is_told = l->ready && xf_ready_watch(l->ready, fd, &l->item);
     return fd;
 }
 
@@ -404,7 +410,7 @@ connected(struct xf_listener *l, int fd, struct stream *stream, char *peer)
 static void
 accept_run(struct xf_listener *l)
 {
-    if (l->is_told && !l->is_ready) {
+    if (l->is_told && !l->item.is_ready) {
         return;
     }
     for (int i = 0; i < ACCEPT_MAX && l->fd >= 0; i++) {
@@ -414,7 +420,7 @@ accept_run(struct xf_listener *l)
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd < 0) {
-            l->is_ready = false;
+            l->item.is_ready = false;
             if (errno != EAGAIN && errno != ECONNABORTED) {
                 VLOG_WARN_RL(&rl, "%s: cannot accept a connection: %s",
                              l->name, ovs_strerror(errno));
@@ -575,6 +581,60 @@ xf_listener_acked(struct xf_listener *l, uint64_t generation)
     l->acked = MAX(l->acked, generation);
     if (l->conn) {
         xf_speaker_conn_flush(l);
+    }
+}
+
+/* ---- Many listeners. ---- */
+
+/* True if nothing has to be run before a connection comes or the device is to
+ * be looked at. */
+static bool
+listener_is_quiet(const struct xf_listener *l)
+{
+    return (!l->conn && !l->tls && !l->held.valid && !l->sweeping
+            && l->stale_at_ms == LLONG_MAX && l->generation <= l->acked
+            && (l->fd < 0 || (l->is_told && !l->item.is_ready)));
+}
+
+void
+xf_listeners_run(struct xf_ready *ready, long long int now_ms)
+{
+    struct xf_listener *l;
+
+    xf_ready_run(ready);
+    if (now_ms >= ready->check_ms) {
+        ready->check_ms = ROUND_UP(now_ms + 1, DEVICE_CHECK_MS);
+        xf_ready_wake_all(ready);
+    }
+    LIST_FOR_EACH_SAFE (l, item.awake_node, &ready->awake) {
+        xf_listener_run(l, now_ms);
+        if (listener_is_quiet(l)) {
+            xf_ready_sleep(&l->item);
+        }
+    }
+}
+
+void
+xf_listeners_wait(const struct xf_ready *ready)
+{
+    struct xf_listener *l;
+
+    xf_ready_wait(ready);
+    if (!ovs_list_is_empty(&ready->all)) {
+        poll_timer_wait_until(ready->check_ms);
+    }
+    LIST_FOR_EACH (l, item.awake_node, &ready->awake) {
+        xf_listener_wait(l);
+    }
+}
+
+void
+xf_listeners_acked(struct xf_ready *ready, uint64_t generation)
+{
+    struct xf_listener *l;
+
+    LIST_FOR_EACH (l, item.awake_node, &ready->awake) {
+        xf_listener_acked(l, generation);
     }
 }
 

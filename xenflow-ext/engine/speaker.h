@@ -63,8 +63,8 @@ struct xf_listener_config {
     const char *source_name;
     uint32_t neigh_source;      /* Of dynamic neighbours, whose life isn't the
                                  * speaker's; 0: 'source'. */
-    struct xf_ready *ready;     /* Which listeners to accept from; NULL: the
-                                 * listener tries, and waits, itself. */
+    struct xf_ready *ready;     /* What xf_listeners_run() runs it by; NULL:
+                                 * the owner runs it. */
     long long int stale_ms;     /* See above. */
     long long int settle_ms;
 };
@@ -97,6 +97,11 @@ void xf_listener_wait(struct xf_listener *);
 /* All changes up to 'generation' are in the datapath: sends the
  * acknowledgements that were asked for. */
 void xf_listener_acked(struct xf_listener *, uint64_t generation);
+
+/* The same for all listeners of 'ready' that have something to do. */
+void xf_listeners_run(struct xf_ready *, long long int now_ms);
+void xf_listeners_wait(const struct xf_ready *);
+void xf_listeners_acked(struct xf_ready *, uint64_t generation);
 
 /* The generation of the last change applied (0: none): "xenflow/router-sync"
  * waits for it. */
