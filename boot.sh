@@ -459,6 +459,17 @@ check_place() {
     esac
 }
 
+# Puts the interpreter itself before the script of a version manager (pyenv),
+# which costs more than what most tests do with it.
+find_python() {
+    local python
+    python=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null) ||
+        return 0
+    if [ "$(command -v python3)" != "$python" ]; then
+        export PATH=${python%/*}:$PATH
+    fi
+}
+
 main() {
     while [ $# -gt 0 ]; do
         case $1 in
@@ -477,6 +488,7 @@ main() {
         shift
     done
     check_place
+    find_python
     BUILD=$TOP/build/default
     [ $WITH_DPDK = yes ] || BUILD=$TOP/build/nodpdk
     if [ $SANITIZED = yes ]; then
