@@ -42,6 +42,9 @@ NAME = "t-fpm-attack"
 SECONDS = 60
 PACKETS_PER_S = 1000
 MAX_GROWTH_KB = 30000
+# Share of the main thread's turns that may take over 10 ms: on a busy machine a
+# few do without any attack.
+MAX_LONG_TURNS = 0.001
 TOPOLOGY = """
 [switch s1]
 [segment a0]
@@ -264,21 +267,24 @@ def test():
         node, pid = here.node("vr1"), pid_of_switch(here)
         measure.run(here, "e0", "t0", "10.2.1.2", 100, end=("--seconds=2",))
         stats = control.json("xenflow/stats-show")
-        long_turns, before = stats["engine"]["main_long_turns"], rss_kb(pid)
+        engine, before = stats["engine"], rss_kb(pid)
         with measure.priority(here):
             result = under_attack(here, node, seed)
         good_speaker(here, control, node)
         growth = rss_kb(pid) - before
-        turns = control.json("xenflow/stats-show")["engine"][
-            "main_long_turns"] - long_turns
+        later = control.json("xenflow/stats-show")["engine"]
+        turns = later["main_turns"] - engine["main_turns"]
+        long_turns = later["main_long_turns"] - engine["main_long_turns"]
         speaker = control.json("xenflow/speaker-list", "vr1")[0]
         say("traffic: %s", {k: result[k] for k in ("sent", "lost",
                                                    "softnet_drops")})
-        say("refused: %s, rejected %d, long turns %d, %d kB more",
-            speaker["refused"], speaker["rejected"], turns, growth)
+        say("refused: %s, rejected %d, %d of %d turns long, %d kB "
+            "more", speaker["refused"], speaker["rejected"], long_turns,
+            turns, growth)
         check(result["lost"] <= result["softnet_drops"], "%d packets lost",
               result["lost"])
-        check(turns == 0, "%d long turns of the main thread", turns)
+        check(long_turns <= turns * MAX_LONG_TURNS,
+              "%d of %d turns of the main thread were long", long_turns, turns)
         check(sum(speaker["refused"].values()) > 1000
               and len(speaker["refused"]) >= 5, "refusals aren't counted")
         check(growth < MAX_GROWTH_KB, "%d kB more memory", growth)
