@@ -383,5 +383,6 @@ main(int argc, char *argv[])
     serve(&d, unixctl);
     links_destroy(d.links);
     unixctl_server_destroy(unixctl);
+    free(d.file_name);
     return 0;
 }
