@@ -50,7 +50,7 @@ VLOG_DEFINE_THIS_MODULE(xenflow_slice);
 
 /* What the commands need. */
 struct slice_daemon {
-    const char *file_name;
+    char *file_name;
     struct links *links;
     bool exiting;
 };
