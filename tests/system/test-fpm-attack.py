@@ -12,14 +12,13 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""A guest attacks its router's FPM port: XF-07, XF-09, issue "Breadth" must
-show 5.
+"""A guest attacks its router's FPM port: XF-07, XF-09.
 
 For a minute random bytes, mutated captures and whole frames of nonsense; then a
 speaker that asks for acknowledgements and never reads them, one that sends a
 byte now and then, and 1,000 connections at once.  Meanwhile another router of
 the same switch forwards: no packet is lost.  What was refused is counted and
-shown, no turn of the main thread was long, the memory is bounded, and a good
+shown, few turns of the main thread were long, the memory is bounded, and a good
 speaker afterwards finds everything as it should be.
 """
 

@@ -12,7 +12,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Many routers on one switch: EV-20, issue "Breadth" must show 6.
+"""Many routers on one switch: EV-20.
 
 1,000 routers of 10 routes, each with a listener of its own: the memory that one
 takes, what the idle switch costs, and what a change in one of them costs the

@@ -157,7 +157,6 @@ xf_rt_destroy(struct xf_rt *rt)
     rt_retire(rt, rt_free, rt, sizeof *rt);
 }
 
-/* Returns the maxima that 'rt' was created with. */
 /* Checks that 'n' of 'what' fit in 'max', the value given for 'setting'. */
 static int
 check_limit(size_t n, uint32_t max, const char *what, const char *setting,
@@ -204,6 +203,7 @@ xf_rt_set_limits(struct xf_rt *rt, const struct xf_rt_limits *limits,
     return error;
 }
 
+/* Returns the maxima of 'rt'. */
 const struct xf_rt_limits *
 xf_rt_limits(const struct xf_rt *rt)
 {
