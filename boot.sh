@@ -38,6 +38,7 @@ BUILD_PACKAGES="autoconf automake ccache diffutils gcc iproute2 libc6-dev
     libcap-ng-dev libssl-dev libtool libunbound-dev make openssl patch
     pkg-config procps python3"
 DPDK_PACKAGES="libbpf-dev libdpdk-dev libnuma-dev libpcap-dev libxdp-dev"
+PERF_PACKAGES="dpdk-dev"
 SANITIZER_PACKAGES="clang libclang-rt-14-dev llvm"
 SANITIZER_CFLAGS="-g -O1 -fno-omit-frame-pointer
     -fsanitize=address,undefined,fuzzer-no-link"
@@ -60,6 +61,8 @@ Commands (none: prepare):
   check-upstream    the whole upstream suite, patched against unpatched
   fuzz [TARGET] [--seconds=N]
                     build with sanitizers, then fuzz our parsers (60 s each)
+  perf [NAME...] [OPTIONS]
+                    build, then the benchmarks (as root; perf --help says more)
   demo              build, then the demonstration (as root)
   clean             remove ovs/tree and build/
 
@@ -447,6 +450,20 @@ fuzz() {
     run_script tests/fuzz/run "$@"
 }
 
+# What is measured needs DPDK; what says how fast the rig is, its testpmd.
+perf() {
+    case " $* " in
+        *" --help "* | *" -h "* | *" --list "*)
+            exec "$TOP/tests/perf/run" "$@" ;;
+    esac
+    [ $WITH_DPDK = yes ] || die "the benchmarks need DPDK: run them without\
+ --without-dpdk and --sanitized"
+    [ "$(id -u)" = 0 ] || die "the benchmarks take hugepages: run\
+ 'sudo ./boot.sh perf'"
+    need_packages $PERF_PACKAGES
+    run_script tests/perf/run "$@"
+}
+
 clean() {
     lock
     rm -rf "$TOP"/ovs/{tree,unpatched}* "$TOP"/build/*
@@ -505,16 +522,17 @@ main() {
     case $command in
         prepare) lock; prepare ;;
         build) lock; build ;;
-        check | check-upstream | demo)
+        check | check-upstream | perf | demo)
             [ $UNPATCHED = no ] ||
                 die "--unpatched goes with prepare and build only" ;;&
         check) check "$@" ;;
         check-upstream) run_script tests/run-upstream "$@" ;;
         fuzz) fuzz "$@" ;;
+        perf) perf "$@" ;;
         demo) demo "$@" ;;
         clean) clean ;;
         *) die "unknown command '$command': use one of prepare, build, check,\
- check-upstream, fuzz, demo, clean (see ./boot.sh --help)" ;;
+ check-upstream, fuzz, perf, demo, clean (see ./boot.sh --help)" ;;
     esac
 }
 

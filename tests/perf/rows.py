@@ -1,0 +1,372 @@
+# Copyright (c) 2026 The XenFlow Authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The rows of the benchmarks: what is set up, and what is measured of it.
+
+What: a Row names one case; its kind (a class of KINDS) knows how to set it up.
+All kinds are measured by the same code, in runs: load, let packets come, wait
+until the flow cache is warm, count over a window of some seconds, check, stop.
+Who calls this goes round the rows several times, so that what else the machine
+does meets all rows alike.
+
+When a row counts: in each run every egress port sent, in the shares that
+the reference lookup says (within SHARE_TOLERANCE), what came in went out but
+for MAX_LOST, and a router punted no more than MAX_PUNTED.  Otherwise the row
+is invalid and says why.  Upcalls don't make a row invalid: they are what some
+rows are about, so they are shown."""
+
+import os
+import statistics
+import subprocess
+import time
+
+import packets
+import rig
+
+SHARE_TOLERANCE = 0.02
+MAX_LOST, MAX_PUNTED = 0.01, 0.0001
+# The cache is warm when less than this share of packets missed it for a while.
+WARM_MISSES, WARM_S = 1e-5, 1.5
+STEP_S = 0.25
+# A window in which the hypervisor took more of the CPU is repeated, so often.
+MAX_STOLEN, MAX_WINDOWS = 0.03, 4
+# What the flow limit is kept at while measuring: else slow dumps shrink it.
+FLOW_LIMIT = 2000000
+UNIT = "Mpps per PMD CPU-second"
+FPM = "127.0.0.1:2620"
+
+
+class Skip(Exception):
+    """Why a row can't be measured with this build."""
+
+
+class Settings:
+    """How to measure."""
+
+    def __init__(self, build, cache):
+        self.build, self.cache = build, cache
+        self.seconds = 3.0              # Of a window.
+        self.warm_s = 120.0             # Most seconds to wait for the cache.
+
+
+class Row:
+    """One case."""
+
+    def __init__(self, kind, n=10000, family=4, n_egress=1, emc=False):
+        self.kind, self.n, self.family = kind, n, family
+        self.n_egress, self.emc = n_egress, emc
+
+    @property
+    def name(self):
+        text = self.kind
+        if KINDS[self.kind].routes:
+            text += "/v%d/%s" % (self.family, human(self.n))
+        if KINDS[self.kind].ports:
+            text += "/%dp" % self.n_egress if self.n_egress > 1 else ""
+            text += "/emc" if self.emc else ""
+        return text
+
+
+def human(n):
+    for size, letter in ((1000000, "M"), (1000, "k")):
+        if n >= size:
+            return "%g%s" % (n / size, letter)
+    return "%d" % n
+
+
+# ---- Kinds. ----
+
+class Io:
+    """testpmd's io forwarding: what the rig itself costs."""
+
+    routes, ports, router = False, False, False
+
+    def __init__(self, row, settings):
+        self.row, self.settings = row, settings
+        self.load_s = None              # Seconds to load the routes.
+
+    def open(self):
+        return rig.Testpmd(self.pcap())
+
+    def pcap(self):
+        return self.settings.cache.pcap(self.row.family, self.row.n)
+
+    def prepare(self, where):
+        """Sets up what is measured on 'where', what open() gave."""
+
+    def tend(self, where):
+        """Called now and then."""
+
+    def punted(self, _where):
+        """Packets handed to the router's virtual machine so far."""
+        return 0
+
+    def shares(self):
+        """{segment: share of the packets that leave there}"""
+        return {1: 1.0}
+
+    def close(self):
+        """Before what open() gave is closed."""
+
+
+class Port(Io):
+    """An OpenFlow flow from port to port."""
+
+    ports = True
+    FLOW = "in_port=1,actions=output:2"
+
+    def open(self):
+        return rig.Switch(self.settings.build, self.row.n_egress, self.pcap(),
+                          vlans=self.router, emc=self.row.emc)
+
+    def prepare(self, where):
+        where.ofctl("add-flow", rig.BRIDGE, self.FLOW)
+
+    def tend(self, where):
+        where.control.call("upcall/set-flow-limit", FLOW_LIMIT)
+
+
+class PortMac(Port):
+    """The same through a megaflow that matches the destination's MAC."""
+
+    FLOW = "in_port=1,dl_dst=%s,actions=output:2" % (packets.ROUTER_MAC % 0)
+
+
+class Naive(Port):
+    """Each route an OpenFlow flow."""
+
+    routes = True
+
+    def prepare(self, where):
+        row, begin = self.row, time.monotonic()
+        where.ofctl("add-flows", rig.BRIDGE, self.settings.cache.flows(
+            row.family, row.n, row.n_egress))
+        self.load_s = time.monotonic() - begin
+
+    def shares(self):
+        row = self.row
+        return self.settings.cache.shares(row.family, row.n, row.n_egress)
+
+
+class Flow(Naive):
+    """A router whose routes come from a speaker; translation flow."""
+
+    router = True
+    TRANSLATION = "flow"
+    speaker = None
+
+    def prepare(self, where):
+        self._add_router(where)
+        try:
+            where.control.call("xenflow/router-set", rig.ROUTER,
+                               "translation=" + self.TRANSLATION)
+        except rig.system.LabError:
+            # A build without the setting has translation flow only.
+            if self.TRANSLATION != "flow":
+                raise Skip("this build has no %s translation"
+                           % self.TRANSLATION) from None
+        self._add_ports(where)
+        self._load(where)
+
+    @staticmethod
+    def _add_router(where):
+        where.vsctl("add-port", rig.BRIDGE, rig.ROUTER, "--", "set",
+                    "interface", rig.ROUTER, "type=xenflow")
+        where.control.call("xenflow/router-add", rig.ROUTER, "listen=" + FPM,
+                           "punt-rate=0")
+
+    def _add_ports(self, where):
+        call = where.control.call
+        for s in range(self.row.n_egress + 1):
+            addresses = ["%s/%d" % (packets.router_address(f, s), length)
+                         for f, length in ((4, 24), (6, 64))]
+            call("xenflow/port-add", rig.ROUTER, "eth%d" % s,
+                 "vlan=%d" % rig.vlan(s), "mac=" + packets.ROUTER_MAC % s,
+                 "ifindex=%d" % (1 + s), "address=" + ",".join(addresses))
+        for s in range(1, self.row.n_egress + 1):
+            mac = packets.GATEWAY_MAC % s
+            call("fdb/add", rig.BRIDGE, rig.port(s), rig.vlan(s), mac)
+            for family in (4, 6):
+                call("xenflow/neigh-add", rig.ROUTER, "eth%d" % s,
+                     packets.gateway_address(family, s), mac)
+
+    def _load(self, where):
+        row, begin = self.row, time.monotonic()
+        # The speaker holds its connection until its input, ours, is closed.
+        self.speaker = subprocess.Popen(
+            [os.path.join(self.settings.build, "tests/test-xf-speaker"),
+             "--ack=1000", "--hold", FPM, self.settings.cache.speaker(
+                 row.family, row.n, row.n_egress)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        line = self.speaker.stdout.readline()
+        if "refused=0" not in line:
+            raise rig.RigError("the speaker says: %s" % line)
+        where.control.call("xenflow/router-sync", rig.ROUTER)
+        self.load_s = time.monotonic() - begin
+
+    def close(self):
+        if self.speaker:
+            self.speaker.kill()
+            self.speaker.communicate()
+
+    def punted(self, where):
+        shown = where.control.json("xenflow/stats-show", rig.ROUTER)
+        return sum(r["packets"] for r in shown["punts"])
+
+
+class Fib(Flow):
+    """The same with translation fib: a lookup in the datapath."""
+
+    TRANSLATION = "fib"
+
+
+KINDS = {"testpmd-io": Io, "port-to-port": Port, "port-to-port-mac": PortMac,
+         "naive": Naive, "flow": Flow, "fib": Fib}
+
+
+# ---- Measuring. ----
+
+def warm_up(kind, where, settings):
+    """Waits until the cache misses nothing any more; returns whether that
+    came, and after how many seconds."""
+    begin = quiet_since = time.monotonic()
+    before = where.sample()
+    while time.monotonic() - begin < settings.warm_s:
+        kind.tend(where)
+        time.sleep(STEP_S)
+        now = where.sample()
+        missed = now.flows.get("missed", 0) - before.flows.get("missed", 0)
+        if missed > WARM_MISSES * now.packets(before) or now.packets(
+                before) <= 0:
+            quiet_since = time.monotonic()
+        elif time.monotonic() - quiet_since > WARM_S:
+            return True, quiet_since - begin
+        before = now
+    return False, settings.warm_s
+
+
+class Window:
+    """What happened in one window."""
+
+    def __init__(self, kind, where, settings):
+        punted, before = kind.punted(where), where.sample()
+        steal = rig.stolen_s()
+        end = time.monotonic() + settings.seconds
+        while time.monotonic() < end:
+            time.sleep(min(STEP_S, max(0, end - time.monotonic())))
+            kind.tend(where)
+        after = where.sample()
+        self.punted = kind.punted(where) - punted
+        self.stolen_s = rig.stolen_s() - steal
+        self.cpu_s = (after.cpu_ns - before.cpu_ns) / 1e9
+        self.wall_s = (after.wall_ns - before.wall_ns) / 1e9
+        self.tx = {s: after.tx[s] - before.tx[s] for s in after.tx}
+        self.n = sum(self.tx.values())
+        self.received = None if after.rx is None else after.rx - before.rx
+        self.dropped = after.dropped - before.dropped
+        self.upcalls = (after.flows.get("missed", 0)
+                        - before.flows.get("missed", 0))
+        self.megaflows = after.flows.get("flows")
+        self.fault = self._fault(kind.shares())
+
+    def _fault(self, shares):
+        """Why this window doesn't count, or None."""
+        if self.n <= 0:
+            return "no packet left"
+        for segment, share in shares.items():
+            found = self.tx[segment] / self.n
+            if abs(found - share) > SHARE_TOLERANCE or share and not found:
+                return "%s sent %.1f %% of the packets, not %.1f %%" % (
+                    rig.port(segment), 100 * found, 100 * share)
+        if self.received is not None:
+            lost = 1 - self.n / max(1, self.received)
+            if abs(lost) > MAX_LOST:
+                return "%.1f %% of the packets didn't leave" % (100 * lost)
+        if self.punted > MAX_PUNTED * self.n:
+            return "%d packets were punted" % self.punted
+        return None
+
+    def rate(self):
+        """Million packets per CPU-second."""
+        return self.n / self.cpu_s / 1e6
+
+
+class Run:
+    """One start of what a row is about, and its window."""
+
+    def __init__(self, row, settings):
+        kind = KINDS[row.kind](row, settings)
+        kind.pcap()                     # Made before anything runs.
+        with kind.open() as where:
+            try:
+                kind.prepare(where)
+                where.start()
+                self.warm, self.warm_s = warm_up(kind, where, settings)
+                self.window = min(self._windows(kind, where, settings),
+                                  key=lambda w: w.stolen_s / w.wall_s)
+            except rig.RigError as e:
+                raise rig.RigError("%s\n%s" % (e, getattr(
+                    where, "log_tail", str)())) from None
+            finally:
+                kind.close()
+        self.load_s = kind.load_s
+
+    @staticmethod
+    def _windows(kind, where, settings):
+        """One, or some if the hypervisor took the CPU: time that it takes is
+        counted as the thread's, which got nothing for it."""
+        for _ in range(MAX_WINDOWS):
+            found = Window(kind, where, settings)
+            yield found
+            if found.stolen_s <= MAX_STOLEN * found.wall_s:
+                return
+
+
+def describe(row, settings):
+    """The members of a row's object that say what it is."""
+    kind = KINDS[row.kind]
+    return {"row": row.name, "unit": UNIT, "parameters": {
+        "kind": row.kind, "family": row.family,
+        "prefixes": row.n if kind.routes else None,
+        "egress_ports": row.n_egress if kind.ports else 1,
+        "emc": row.emc if kind.ports else None,
+        "frame_size": packets.SIZE[row.family],
+        "packets": settings.cache.n_packets,
+        "seconds": settings.seconds, "seed": settings.cache.seed}}
+
+
+def summarize(runs):
+    """What 'runs' of a row say, as members of its object."""
+    windows = [r.window for r in runs]
+    rates = [w.rate() for w in windows if w.cpu_s > 0]
+    faults = [w.fault for w in windows if w.fault]
+    wall_s = sum(w.wall_s for w in windows)
+    median = statistics.median(rates)
+    return {
+        "median": median, "min": min(rates), "max": max(rates),
+        "runs": rates,
+        "ns_per_packet": 1e3 / median if median else None,
+        "cpu_share": sum(w.cpu_s for w in windows) / wall_s,
+        "stolen_share": sum(w.stolen_s for w in windows) / wall_s,
+        "tx_packets": {rig.port(s): sum(w.tx[s] for w in windows)
+                       for s in windows[0].tx},
+        "tx_dropped": sum(w.dropped for w in windows),
+        "punted": sum(w.punted for w in windows),
+        "upcalls_per_s": sum(w.upcalls for w in windows) / wall_s,
+        "megaflows": windows[-1].megaflows,
+        "warm": all(r.warm for r in runs),
+        "warm_s": max(r.warm_s for r in runs),
+        "load_s": None if runs[0].load_s is None
+        else statistics.median(r.load_s for r in runs),
+        "valid": not faults, "reason": faults[0] if faults else None,
+    }
