@@ -25,8 +25,24 @@ AM_CPPFLAGS += -I $(top_srcdir)/xenflow-ext/include
 xenflow-ext/%.lo xenflow-ext/%.o xf-tests/%.o xf-utilities/%.o: AM_CFLAGS += -Werror
 
 # What lib/ itself calls: odp-util and odp-execute format, parse and size our
-# datapath action.
+# datapath action, and the userspace datapath carries it out.
 lib_libopenvswitch_la_SOURCES += \
+	xenflow-ext/core/fib-check.c \
+	xenflow-ext/core/fib-lookup.c \
+	xenflow-ext/core/fib-private.h \
+	xenflow-ext/core/fib.c \
+	xenflow-ext/core/fib.h \
+	xenflow-ext/core/prefix-trie.c \
+	xenflow-ext/core/prefix-trie.h \
+	xenflow-ext/core/rule-table-iface.c \
+	xenflow-ext/core/rule-table-lookup.c \
+	xenflow-ext/core/rule-table-neigh.c \
+	xenflow-ext/core/rule-table-nexthop.c \
+	xenflow-ext/core/rule-table-private.h \
+	xenflow-ext/core/rule-table-route.c \
+	xenflow-ext/core/rule-table-show.c \
+	xenflow-ext/core/rule-table.c \
+	xenflow-ext/core/rule-table.h \
 	xenflow-ext/core/types.c \
 	xenflow-ext/include/xenflow/types.h \
 	xenflow-ext/seam/xf-odp.c \
@@ -41,21 +57,10 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/core/mirror-news.h \
 	xenflow-ext/core/mirror.c \
 	xenflow-ext/core/mirror.h \
-	xenflow-ext/core/prefix-trie.c \
-	xenflow-ext/core/prefix-trie.h \
 	xenflow-ext/core/rule-match.c \
 	xenflow-ext/core/rule-match.h \
 	xenflow-ext/core/rule-set.c \
 	xenflow-ext/core/rule-set.h \
-	xenflow-ext/core/rule-table-iface.c \
-	xenflow-ext/core/rule-table-lookup.c \
-	xenflow-ext/core/rule-table-neigh.c \
-	xenflow-ext/core/rule-table-nexthop.c \
-	xenflow-ext/core/rule-table-private.h \
-	xenflow-ext/core/rule-table-route.c \
-	xenflow-ext/core/rule-table-show.c \
-	xenflow-ext/core/rule-table.c \
-	xenflow-ext/core/rule-table.h \
 	xenflow-ext/core/wire-attr.c \
 	xenflow-ext/core/wire-attr.h \
 	xenflow-ext/core/wire-encode.c \
@@ -180,6 +185,14 @@ tests_test_xf_engine_SOURCES = \
 	xf-tests/fake-switch.h \
 	xf-tests/test-xf-engine.c
 tests_test_xf_engine_LDADD = $(XF_LIBS)
+
+noinst_PROGRAMS += tests/test-xf-fib
+tests_test_xf_fib_SOURCES = \
+	xf-tests/test-xf-fib-cases.c \
+	xf-tests/test-xf-fib-readers.c \
+	xf-tests/test-xf-fib.c \
+	xf-tests/test-xf-fib.h
+tests_test_xf_fib_LDADD = $(XF_LIBS)
 
 noinst_PROGRAMS += tests/test-xf-guestd
 tests_test_xf_guestd_SOURCES = \

@@ -22,9 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Deepest possible chain of nodes: one per length 0..128. */
-#define MAX_DEPTH 129
-
 /* What the writer sees in 'slot'. */
 static struct xf_trie_node *
 slot_get(const xf_trie_slot *slot)
@@ -131,7 +128,7 @@ node_retire(struct xf_trie *trie, struct xf_trie_node *node)
 void
 xf_trie_uninit(struct xf_trie *trie)
 {
-    struct xf_trie_node *stack[MAX_DEPTH + 1];
+    struct xf_trie_node *stack[XF_TRIE_DEPTH + 1];
     size_t n = 0;
     struct xf_trie_node *root = slot_get(&trie->root);
 
@@ -189,6 +186,24 @@ xf_trie_find(const struct xf_trie *trie, struct xf_key key, uint8_t len)
     }
     return (node && node->len == len && node_common(node, key) == len
             ? node : NULL);
+}
+
+/* Returns the topmost node whose prefix begins with 'key'/'len' (its own
+ * included), or NULL.  Stores in 'above', which has room for XF_TRIE_DEPTH, the
+ * nodes of shorter prefixes that 'key'/'len' begins with, shortest first, and
+ * their number in '*n_above'. */
+struct xf_trie_node *
+xf_trie_subtree(const struct xf_trie *trie, struct xf_key key, uint8_t len,
+                struct xf_trie_node *above[], size_t *n_above)
+{
+    struct xf_trie_node *node = slot_get(&trie->root);
+
+    *n_above = 0;
+    while (node && node->len < len && node_common(node, key) == node->len) {
+        above[(*n_above)++] = node;
+        node = child_get(node, key_bit(key, node->len));
+    }
+    return node && MIN(len, node_common(node, key)) == len ? node : NULL;
 }
 
 /* Returns the node of exactly the prefix 'key'/'len', which is created
@@ -280,7 +295,7 @@ void
 xf_trie_for_each(const struct xf_trie *trie,
                  bool (*cb)(struct xf_trie_node *, void *aux), void *aux)
 {
-    struct xf_trie_node *stack[MAX_DEPTH + 1];
+    struct xf_trie_node *stack[XF_TRIE_DEPTH + 1];
     size_t n = 0;
     struct xf_trie_node *root = slot_get(&trie->root);
 
@@ -304,7 +319,7 @@ xf_trie_for_each(const struct xf_trie *trie,
 void
 xf_trie_check(const struct xf_trie *trie)
 {
-    const struct xf_trie_node *stack[MAX_DEPTH + 1];
+    const struct xf_trie_node *stack[XF_TRIE_DEPTH + 1];
     size_t n_nodes = 0;
     size_t n = 0;
     struct xf_trie_node *root = slot_get(&trie->root);

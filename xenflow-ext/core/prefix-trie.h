@@ -78,6 +78,9 @@ struct xf_key xf_key_from_addr(const struct in6_addr *);
 struct in6_addr xf_key_to_addr(struct xf_key, bool is_v4);
 struct xf_key xf_key_mask(struct xf_key, uint8_t len);
 
+/* Deepest possible chain of nodes: one per length 0..128. */
+#define XF_TRIE_DEPTH 129
+
 /* A place where readers find a node. */
 struct xf_trie_node;
 typedef OVSRCU_TYPE(struct xf_trie_node *) xf_trie_slot;
@@ -115,6 +118,10 @@ struct xf_trie_node *xf_trie_insert(struct xf_trie *, struct xf_key,
                                     uint8_t len);
 struct xf_trie_node *xf_trie_find(const struct xf_trie *, struct xf_key,
                                   uint8_t len);
+struct xf_trie_node *xf_trie_subtree(const struct xf_trie *, struct xf_key,
+                                     uint8_t len,
+                                     struct xf_trie_node *above[],
+                                     size_t *n_above);
 void xf_trie_prune(struct xf_trie *, const struct xf_trie_node *);
 void xf_trie_for_each(const struct xf_trie *,
                       bool (*cb)(struct xf_trie_node *, void *aux),

@@ -1,0 +1,198 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <config.h>
+
+#include "core/fib-private.h"
+
+/* The readers' half of the longest-prefix match.
+ *
+ * A batch goes level by level: for each packet the place of its entry is
+ * computed and prefetched, then the entries are read and the nodes that they
+ * lead to prefetched.  So the cache misses of a batch overlap, which counts
+ * for more than anything else here.  Nothing in the loops branches on what is
+ * read: where lookups end is as random as the traffic.
+ *
+ * The functions exist twice on x86-64: counting bits is one instruction on all
+ * CPUs since 2008, but compilers may use it only when told so. */
+
+/* Without this the twins would call one function, made for any CPU. */
+#ifdef __GNUC__
+#define FIB_INLINE __attribute__((always_inline))
+#else
+#define FIB_INLINE
+#endif
+
+/* A node's address, or that of the table where 'entry' is none: a prefetch of
+ * an arbitrary word would cost a walk of the page tables. */
+static inline const void *
+child_or(uint64_t entry, const struct xf_fib *fib)
+{
+    return fib_is_child(entry) ? (const void *) fib_child(entry) : fib;
+}
+
+/* The next byte of destination 'i'. */
+static inline uint8_t
+dst_slot(const uint32_t *v4, const struct in6_addr *const *v6, size_t i,
+         size_t level)
+{
+    return v4 ? v4[i] >> (24 - 8 * level) : v6[i]->s6_addr[level];
+}
+
+static inline uint16_t
+dst_array_slot(const uint32_t *v4, const struct in6_addr *const *v6, size_t i)
+{
+    return (dst_slot(v4, v6, i, 0) << FIB_STRIDE) | dst_slot(v4, v6, i, 1);
+}
+
+/* Stores in 'values' what the array or the root says, and in 'live' which of
+ * the 'n' destinations are to go on from there, at '*level'.  Returns how
+ * many these are. */
+static inline FIB_INLINE size_t
+lookup_begin(const struct xf_fib *fib, const uint32_t *v4,
+             const struct in6_addr *const *v6, uint64_t values[],
+             uint8_t live[], size_t n, size_t *level)
+{
+    const struct fib_array *array = ovsrcu_get(struct fib_array *,
+                                               &fib->array);
+    size_t n_live = 0;
+
+    if (!array) {
+        uint64_t root = fib_read(&fib->root);
+
+        for (size_t i = 0; i < n; i++) {
+            values[i] = root;
+            live[i] = i;
+        }
+        *level = 0;
+        return fib_is_child(root) ? n : 0;
+    }
+
+    for (size_t i = 0; i < n; i++) {
+        OVS_PREFETCH(&array->entries[dst_array_slot(v4, v6, i)]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint64_t entry = fib_read(&array->entries[dst_array_slot(v4, v6, i)]);
+
+        OVS_PREFETCH(child_or(entry, fib));
+        values[i] = entry;
+        live[n_live] = i;
+        n_live += fib_is_child(entry);
+    }
+    *level = FIB_ARRAY_LEVEL;
+    return n_live;
+}
+
+/* The lookup of either family: 'v4' or 'v6' is NULL, which the compiler knows
+ * where it puts this. */
+static inline FIB_INLINE void
+lookup(const struct xf_fib *fib, const uint32_t *v4,
+       const struct in6_addr *const *v6, uint64_t values[], size_t n)
+{
+    const atomic_uint64_t *places[XF_FIB_BATCH];
+    uint8_t live[XF_FIB_BATCH];
+    size_t level;
+    size_t n_live = lookup_begin(fib, v4, v6, values, live, n, &level);
+
+    for (; n_live; level++) {
+        for (size_t k = 0; k < n_live; k++) {
+            size_t i = live[k];
+            const struct fib_node *node = fib_child(values[i]);
+
+            places[k] = &node->entries[fib_run(node,
+                                               dst_slot(v4, v6, i, level))];
+            OVS_PREFETCH(places[k]);
+        }
+
+        size_t n_left = 0;
+        for (size_t k = 0; k < n_live; k++) {
+            size_t i = live[k];
+            const struct fib_node *node = fib_child(values[i]);
+            /* In this order: see struct fib_node. */
+            uint64_t entry = fib_read(places[k]);
+            uint64_t dflt = fib_read(&node->dflt);
+
+            entry = entry ? entry : dflt;
+            OVS_PREFETCH(child_or(entry, fib));
+            values[i] = entry;
+            live[n_left] = i;
+            n_left += fib_is_child(entry);
+        }
+        n_live = n_left;
+    }
+}
+
+static void
+lookup_v4_plain(const struct xf_fib *fib, const uint32_t dst[],
+                uint64_t values[], size_t n)
+{
+    lookup(fib, dst, NULL, values, n);
+}
+
+static void
+lookup_v6_plain(const struct xf_fib *fib, const struct in6_addr *dst[],
+                uint64_t values[], size_t n)
+{
+    lookup(fib, NULL, dst, values, n);
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define FIB_BIT_COUNT __attribute__((target("popcnt,bmi,bmi2")))
+
+static void FIB_BIT_COUNT
+lookup_v4_popcnt(const struct xf_fib *fib, const uint32_t dst[],
+                 uint64_t values[], size_t n)
+{
+    lookup(fib, dst, NULL, values, n);
+}
+
+static void FIB_BIT_COUNT
+lookup_v6_popcnt(const struct xf_fib *fib, const struct in6_addr *dst[],
+                 uint64_t values[], size_t n)
+{
+    lookup(fib, NULL, dst, values, n);
+}
+#endif
+
+void
+fib_choose_lookup(struct xf_fib *fib)
+{
+    fib->lookup_v4 = lookup_v4_plain;
+    fib->lookup_v6 = lookup_v6_plain;
+#ifdef FIB_BIT_COUNT
+    if (__builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi")
+        && __builtin_cpu_supports("bmi2")) {
+        fib->lookup_v4 = lookup_v4_popcnt;
+        fib->lookup_v6 = lookup_v6_popcnt;
+    }
+#endif
+}
+
+void
+xf_fib_lookup_v4(const struct xf_fib *fib, const uint32_t dst[],
+                 uint64_t values[], size_t n)
+{
+    ovs_assert(n <= XF_FIB_BATCH);
+    fib->lookup_v4(fib, dst, values, n);
+}
+
+void
+xf_fib_lookup_v6(const struct xf_fib *fib, const struct in6_addr *dst[],
+                 uint64_t values[], size_t n)
+{
+    ovs_assert(n <= XF_FIB_BATCH);
+    fib->lookup_v6(fib, dst, values, n);
+}
