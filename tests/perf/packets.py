@@ -45,10 +45,11 @@ PAYLOAD = {4: 18, 6: 16}
 TTL = 64
 
 # The rig's own addresses: the router has 10.0.S.1 and fd00:0:S::1 on segment
-# S; segment 0 is where packets come from, the others have a gateway (.2) each.
-# Packets come from 11 bits of hosts and as many source ports as it takes.
+# S; segment 0 is where packets come from, the others have two gateways each, .2,
+# which all routes begin with, and .3.  Packets come from 11 bits of hosts and as many source ports as it takes.
 ROUTER_MAC = "02:00:00:00:%02x:01"
-GATEWAY_MAC = "02:00:00:00:%02x:02"
+GATEWAY_MAC = "02:00:00:00:%02x:%02x"
+GATEWAYS = (2, 3)
 SENDER_MAC = "02:00:00:00:00:02"
 SOURCES = {4: 10 << 24 | 8 << 16, 6: 0xfd00 << 112 | 8}
 N_SOURCE_BITS = 11
@@ -59,8 +60,18 @@ def router_address(family, segment):
     return ("10.0.%d.1" if family == 4 else "fd00:0:%x::1") % segment
 
 
-def gateway_address(family, segment):
-    return ("10.0.%d.2" if family == 4 else "fd00:0:%x::2") % segment
+def gateway_address(family, segment, number=GATEWAYS[0]):
+    return ("10.0.%d.%d" if family == 4 else "fd00:0:%x::%d") % (segment,
+                                                                 number)
+
+
+def flow_line(family, prefix, length, segment, number=GATEWAYS[0]):
+    """A route as ovs-ofctl reads it; segment S is OpenFlow port 1 + S."""
+    return ("priority=%d,%s=%s/%d,actions=mod_dl_src:%s,mod_dl_dst:%s,"
+            "dec_ttl,output:%d\n" % (
+                100 + length, "ip,nw_dst" if family == 4 else "ipv6,ipv6_dst",
+                prefix, length, ROUTER_MAC % segment,
+                GATEWAY_MAC % (segment, number), 1 + segment))
 
 
 def egress_of(index, n_egress):
@@ -125,6 +136,7 @@ class Cache:
     def __init__(self, folder, n_packets, seed):
         self.folder, self.n_packets, self.seed = folder, n_packets, seed
         self.tables = {}
+        self.known_shares = {}
         code = hashlib.sha256()
         for name in ("prefixes.py", "packets.py"):
             with open(os.path.join(HERE, name), "rb") as f:
@@ -186,24 +198,24 @@ class Cache:
                                ways[egress_of(index, n_egress)]))
 
     def flows(self, family, n, n_egress):
-        """Path of the table as OpenFlow flows; segment S is port 1 + S."""
-        match = "ip,nw_dst" if family == 4 else "ipv6,ipv6_dst"
-        actions = ["mod_dl_src:%s,mod_dl_dst:%s,dec_ttl,output:%d\n" % (
-            ROUTER_MAC % s, GATEWAY_MAC % s, 1 + s)
-            for s in range(n_egress + 1)]
+        """Path of the table as OpenFlow flows."""
         return self._lines("flows%d" % n_egress, family, n,
-                           lambda prefix, length, index:
-                           "priority=%d,%s=%s/%d,actions=%s" % (
-                               100 + length, match, prefix, length,
-                               actions[egress_of(index, n_egress)]))
+                           lambda prefix, length, index: flow_line(
+                               family, prefix, length,
+                               egress_of(index, n_egress)))
 
     def shares(self, family, n, n_egress):
         """{segment: share of the packets that leave there}, by the reference
         lookup."""
         if n_egress == 1:
             return {1: 1.0}
+        key = family, n, n_egress
+        if key in self.known_shares:
+            return self.known_shares[key]
         lookup = prefixes.Lookup(family, self.table(family, n))
         found = dict.fromkeys(range(1, n_egress + 1), 0)
         for to in self.destinations(family, n):
             found[egress_of(lookup.find(to), n_egress)] += 1
-        return {s: m / self.n_packets for s, m in found.items()}
+        self.known_shares[key] = {s: m / self.n_packets
+                                  for s, m in found.items()}
+        return self.known_shares[key]

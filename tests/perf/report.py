@@ -18,15 +18,26 @@ import sys
 # What all others are a share of.
 CONSTANT = "testpmd-io"
 HEAD = ("row", "Mpps/CPU-s", "min", "max", "ns/pkt", "of rig", "megaflows",
-        "upcalls/s", "load s", "stolen")
+        "upcalls/s", "load s", "B/route", "stolen")
+# With fewer routes, memory says nothing about a route.
+MEMORY_FROM = 10000
 NOTE = """\
 Mpps/CPU-s: million packets per CPU-second of the forwarding thread, median of
-%d runs; of rig: share of testpmd-io's; stolen: time the hypervisor took."""
+%d runs; of rig: share of testpmd-io's; B/route:
+memory that the routes took; stolen: time the hypervisor took."""
 
 
 def progress(text, *args):
     sys.stderr.write(text % args)
     sys.stderr.flush()
+
+
+def outcome(run):
+    """A rows.Run in some words."""
+    return "%.2f%s%s" % (
+        run.window.rate(), "" if run.warm is not False else
+        ", flow cache not warm after %d s" % run.warm_s,
+        ", INVALID: " + run.window.fault if run.window.fault else "")
 
 
 def compare(found):
@@ -42,13 +53,15 @@ def _cells(row):
     def some(text, value):
         return "-" if value is None else text % value
 
-    if "skipped" in row:
+    if "median" not in row:
         return [row["row"], "-"] + [""] * (len(HEAD) - 2)
     return [row["row"], "%.2f" % row["median"], "%.2f" % row["min"],
             "%.2f" % row["max"], some("%.1f", row["ns_per_packet"]),
             some("%.2f", row.get("share_of_rig")),
             some("%d", row["megaflows"]), "%.0f" % row["upcalls_per_s"],
             some("%.1f", row["load_s"]),
+            "%.0f" % (row["memory"] / row["parameters"]["prefixes"])
+            if (row["parameters"]["prefixes"] or 0) >= MEMORY_FROM else "-",
             "%.0f %%" % (100 * row["stolen_share"])]
 
 
@@ -56,11 +69,16 @@ def _remarks(row):
     """What the table can't show of a row."""
     if "skipped" in row:
         return ["skipped: " + row["skipped"]]
+    if "median" not in row:
+        return ["FAILED: " + " / ".join(row["reason"].splitlines())]
     found = []
     if not row["valid"]:
         found.append("INVALID: " + row["reason"])
-    if not row["warm"]:
+    if row["warm"] is False:
         found.append("the flow cache wasn't warm after %d s" % row["warm_s"])
+    if row["changes_per_s"] is not None:
+        found.append("%.0f changes/s; without them %.2f Mpps/CPU-s" % (
+            row["changes_per_s"], row["quiet"]))
     if row["tx_dropped"]:
         found.append("%d packets dropped at egress" % row["tx_dropped"])
     if row["punted"]:

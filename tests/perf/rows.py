@@ -30,6 +30,7 @@ import statistics
 import subprocess
 import time
 
+import churn
 import packets
 import rig
 
@@ -40,10 +41,11 @@ WARM_MISSES, WARM_S = 1e-5, 1.5
 STEP_S = 0.25
 # A window in which the hypervisor took more of the CPU is repeated, so often.
 MAX_STOLEN, MAX_WINDOWS = 0.03, 4
+# How much longer than a window changes last.
+CHURN_S = 4
 # What the flow limit is kept at while measuring: else slow dumps shrink it.
 FLOW_LIMIT = 2000000
 UNIT = "Mpps per PMD CPU-second"
-FPM = "127.0.0.1:2620"
 
 
 class Skip(Exception):
@@ -60,11 +62,14 @@ class Settings:
 
 
 class Row:
-    """One case."""
+    """One case.  Its scene: 'warm', all flows are in the caches; 'storm', none
+    is when the packets begin; 'churn', routes change all the time."""
 
-    def __init__(self, kind, n=10000, family=4, n_egress=1, emc=False):
+    def __init__(self, kind, n=10000, family=4, **options):
         self.kind, self.n, self.family = kind, n, family
-        self.n_egress, self.emc = n_egress, emc
+        self.n_egress = options.get("n_egress", 1)
+        self.emc = options.get("emc", False)
+        self.scene = options.get("scene", "warm")
 
     @property
     def name(self):
@@ -74,6 +79,7 @@ class Row:
         if KINDS[self.kind].ports:
             text += "/%dp" % self.n_egress if self.n_egress > 1 else ""
             text += "/emc" if self.emc else ""
+        text += "/" + self.scene if self.scene != "warm" else ""
         return text
 
 
@@ -111,6 +117,9 @@ class Io:
         """Packets handed to the router's virtual machine so far."""
         return 0
 
+    def expect_another(self, where):
+        """Changes are about to come from somebody else."""
+
     def shares(self):
         """{segment: share of the packets that leave there}"""
         return {1: 1.0}
@@ -146,6 +155,7 @@ class Naive(Port):
     """Each route an OpenFlow flow."""
 
     routes = True
+    CHURN = churn.ToFlows
 
     def prepare(self, where):
         row, begin = self.row, time.monotonic()
@@ -163,6 +173,7 @@ class Flow(Naive):
 
     router = True
     TRANSLATION = "flow"
+    CHURN = churn.ToSpeaker
     speaker = None
 
     def prepare(self, where):
@@ -182,7 +193,7 @@ class Flow(Naive):
     def _add_router(where):
         where.vsctl("add-port", rig.BRIDGE, rig.ROUTER, "--", "set",
                     "interface", rig.ROUTER, "type=xenflow")
-        where.control.call("xenflow/router-add", rig.ROUTER, "listen=" + FPM,
+        where.control.call("xenflow/router-add", rig.ROUTER, "listen=" + churn.FPM,
                            "punt-rate=0")
 
     def _add_ports(self, where):
@@ -194,18 +205,19 @@ class Flow(Naive):
                  "vlan=%d" % rig.vlan(s), "mac=" + packets.ROUTER_MAC % s,
                  "ifindex=%d" % (1 + s), "address=" + ",".join(addresses))
         for s in range(1, self.row.n_egress + 1):
-            mac = packets.GATEWAY_MAC % s
-            call("fdb/add", rig.BRIDGE, rig.port(s), rig.vlan(s), mac)
-            for family in (4, 6):
-                call("xenflow/neigh-add", rig.ROUTER, "eth%d" % s,
-                     packets.gateway_address(family, s), mac)
+            for number in packets.GATEWAYS:
+                mac = packets.GATEWAY_MAC % (s, number)
+                call("fdb/add", rig.BRIDGE, rig.port(s), rig.vlan(s), mac)
+                for family in (4, 6):
+                    call("xenflow/neigh-add", rig.ROUTER, "eth%d" % s,
+                         packets.gateway_address(family, s, number), mac)
 
     def _load(self, where):
         row, begin = self.row, time.monotonic()
         # The speaker holds its connection until its input, ours, is closed.
         self.speaker = subprocess.Popen(
-            [os.path.join(self.settings.build, "tests/test-xf-speaker"),
-             "--ack=1000", "--hold", FPM, self.settings.cache.speaker(
+            [os.path.join(self.settings.build, churn.SPEAKER),
+             "--ack=1000", "--hold", churn.FPM, self.settings.cache.speaker(
                  row.family, row.n, row.n_egress)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         line = self.speaker.stdout.readline()
@@ -218,6 +230,13 @@ class Flow(Naive):
         if self.speaker:
             self.speaker.kill()
             self.speaker.communicate()
+
+    def expect_another(self, where):
+        """The speaker goes; its routes stay, whatever the next one says."""
+        where.control.call("xenflow/router-set", rig.ROUTER,
+                           "stale=3600", "settle=3600")
+        self.close()
+        self.speaker = None
 
     def punted(self, where):
         shown = where.control.json("xenflow/stats-show", rig.ROUTER)
@@ -281,20 +300,25 @@ class Window:
 
     def _fault(self, shares):
         """Why this window doesn't count, or None."""
-        if self.n <= 0:
-            return "no packet left"
-        for segment, share in shares.items():
-            found = self.tx[segment] / self.n
-            if abs(found - share) > SHARE_TOLERANCE or share and not found:
-                return "%s sent %.1f %% of the packets, not %.1f %%" % (
-                    rig.port(segment), 100 * found, 100 * share)
-        if self.received is not None:
+        found = ["%s sent %.1f %% of the packets, not %.1f %%" % (
+            rig.port(s), 100 * self.tx[s] / self.n, 100 * share)
+            for s, share in shares.items() if self.n and (
+                abs(self.tx[s] / self.n - share) > SHARE_TOLERANCE
+                or share and not self.tx[s])]
+        if not self.n:
+            found = ["no packet left"]
+        elif self.received is not None:
             lost = 1 - self.n / max(1, self.received)
             if abs(lost) > MAX_LOST:
-                return "%.1f %% of the packets didn't leave" % (100 * lost)
+                found.append("%.1f %% of the packets didn't leave"
+                             % (100 * lost))
         if self.punted > MAX_PUNTED * self.n:
-            return "%d packets were punted" % self.punted
-        return None
+            found.append("%d packets were punted" % self.punted)
+        return "; ".join(found) or None
+
+    def stolen(self):
+        """Share of the CPU that the hypervisor took."""
+        return self.stolen_s / self.wall_s
 
     def rate(self):
         """Million packets per CPU-second."""
@@ -307,13 +331,15 @@ class Run:
     def __init__(self, row, settings):
         kind = KINDS[row.kind](row, settings)
         kind.pcap()                     # Made before anything runs.
+        self.quiet = self.changes = None
+        self.warm, self.warm_s = None, 0
         with kind.open() as where:
             try:
+                memory = where.memory()
                 kind.prepare(where)
+                self.memory = where.memory() - memory
                 where.start()
-                self.warm, self.warm_s = warm_up(kind, where, settings)
-                self.window = min(self._windows(kind, where, settings),
-                                  key=lambda w: w.stolen_s / w.wall_s)
+                getattr(self, "_" + row.scene)(kind, where, settings)
             except rig.RigError as e:
                 raise rig.RigError("%s\n%s" % (e, getattr(
                     where, "log_tail", str)())) from None
@@ -321,22 +347,42 @@ class Run:
                 kind.close()
         self.load_s = kind.load_s
 
-    @staticmethod
-    def _windows(kind, where, settings):
-        """One, or some if the hypervisor took the CPU: time that it takes is
-        counted as the thread's, which got nothing for it."""
-        for _ in range(MAX_WINDOWS):
+    def _storm(self, kind, where, settings):
+        self.window = Window(kind, where, settings)
+
+    def _warm(self, kind, where, settings):
+        """Takes more windows if the hypervisor took the CPU: time that it
+        takes is counted as the thread's, which got nothing for it."""
+        self.warm, self.warm_s = warm_up(kind, where, settings)
+        for turn in range(MAX_WINDOWS):
             found = Window(kind, where, settings)
-            yield found
-            if found.stolen_s <= MAX_STOLEN * found.wall_s:
+            if not turn or found.stolen() < self.window.stolen():
+                self.window = found
+            if found.stolen() <= MAX_STOLEN:
                 return
+
+    def _churn(self, kind, where, settings):
+        self._warm(kind, where, settings)
+        self.quiet = self.window
+        kind.expect_another(where)
+        changing = kind.CHURN(where, settings, kind.row,
+                              settings.seconds + CHURN_S)
+        changing.start()
+        try:
+            time.sleep(CHURN_S / 2)     # Until it is in full swing.
+            before, begin = changing.count(), time.monotonic()
+            self.window = Window(kind, where, settings)
+            self.changes = ((changing.count() - before)
+                            / (time.monotonic() - begin))
+        finally:
+            changing.stop()
 
 
 def describe(row, settings):
     """The members of a row's object that say what it is."""
     kind = KINDS[row.kind]
     return {"row": row.name, "unit": UNIT, "parameters": {
-        "kind": row.kind, "family": row.family,
+        "kind": row.kind, "scene": row.scene, "family": row.family,
         "prefixes": row.n if kind.routes else None,
         "egress_ports": row.n_egress if kind.ports else 1,
         "emc": row.emc if kind.ports else None,
@@ -364,9 +410,14 @@ def summarize(runs):
         "punted": sum(w.punted for w in windows),
         "upcalls_per_s": sum(w.upcalls for w in windows) / wall_s,
         "megaflows": windows[-1].megaflows,
-        "warm": all(r.warm for r in runs),
+        "quiet": None if runs[0].quiet is None
+        else statistics.median(r.quiet.rate() for r in runs),
+        "changes_per_s": None if runs[0].changes is None
+        else statistics.median(r.changes for r in runs),
+        "warm": None if runs[0].warm is None else all(r.warm for r in runs),
         "warm_s": max(r.warm_s for r in runs),
         "load_s": None if runs[0].load_s is None
         else statistics.median(r.load_s for r in runs),
+        "memory": statistics.median(r.memory for r in runs),
         "valid": not faults, "reason": faults[0] if faults else None,
     }
