@@ -28,6 +28,7 @@ xenflow-ext/%.lo xenflow-ext/%.o xf-tests/%.o xf-utilities/%.o: AM_CFLAGS += -We
 # datapath action, and the userspace datapath carries it out.
 lib_libopenvswitch_la_SOURCES += \
 	xenflow-ext/core/fib-check.c \
+	xenflow-ext/core/fib-lookup-avx512.c \
 	xenflow-ext/core/fib-lookup.c \
 	xenflow-ext/core/fib-private.h \
 	xenflow-ext/core/fib.c \
@@ -255,3 +256,16 @@ tests_test_xf_speaker_LDADD = $(XF_LIBS)
 noinst_PROGRAMS += tests/test-xf-wire
 tests_test_xf_wire_SOURCES = xf-tests/test-xf-wire.c
 tests_test_xf_wire_LDADD = $(XF_LIBS)
+
+# Benchmarks beside DPDK's libraries: "make tests/bench-xf-fib".
+if DPDK_NETDEV
+EXTRA_PROGRAMS += tests/bench-xf-fib
+CLEANFILES += tests/bench-xf-fib
+tests_bench_xf_fib_SOURCES = \
+	xf-tests/perf/bench-fib-routes.c \
+	xf-tests/perf/bench-fib-tables.c \
+	xf-tests/perf/bench-fib.c \
+	xf-tests/perf/bench-fib.h
+tests_bench_xf_fib_LDFLAGS = $(AM_LDFLAGS) $(DPDK_vswitchd_LDFLAGS)
+tests_bench_xf_fib_LDADD = $(XF_LIBS)
+endif

@@ -100,10 +100,10 @@ check_runs(const struct fib_node *node)
     size_t n_entries = 0;
     size_t n_children = 0;
 
-    ovs_assert(node->starts[0] & 1);
-    for (size_t i = 0; i < FIB_SLOTS / 64; i++) {
-        ovs_assert(node->before[i] == n_entries);
-        n_entries += __builtin_popcountll(node->starts[i]);
+    ovs_assert(node->words[0] & 1);
+    for (size_t i = 0; i < FIB_N_WORDS; i++) {
+        ovs_assert(node->words[i] >> 32 == n_entries);
+        n_entries += __builtin_popcountll(node->words[i] & UINT32_MAX);
     }
     ovs_assert(node->n_entries == n_entries);
     ovs_assert(n_entries > 1 || fib_read(&node->entries[0]));

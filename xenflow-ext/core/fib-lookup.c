@@ -23,8 +23,8 @@
  * A batch goes level by level: for each packet the place of its entry is
  * computed and prefetched, then the entries are read and the nodes that they
  * lead to prefetched.  So the cache misses of a batch overlap, which counts
- * for more than anything else here.  Nothing in the loops branches on what is
- * read: where lookups end is as random as the traffic.
+ * for more than anything else here.  The loops don't branch on what entries
+ * are: where lookups end is as random as the traffic.
  *
  * The functions exist twice on x86-64: counting bits is one instruction on all
  * CPUs since 2008, but compilers may use it only when told so. */
@@ -36,12 +36,24 @@
 #define FIB_INLINE
 #endif
 
-/* A node's address, or that of the table where 'entry' is none: a prefetch of
- * an arbitrary word would cost a walk of the page tables. */
+/* What is read next of the node that 'entry' leads to, or the table itself
+ * where it is a value: a prefetch of an arbitrary address would cost a walk of
+ * the page tables. */
 static inline const void *
-child_or(uint64_t entry, const struct xf_fib *fib)
+place_of(uint64_t entry, uint8_t slot, const struct xf_fib *fib)
 {
-    return fib_is_child(entry) ? (const void *) fib_child(entry) : fib;
+    return (fib_is_child(entry)
+            ? (const void *) fib_word(fib_child(entry), slot) : fib);
+}
+
+/* Most nodes of IPv6 are small: their entries lie near the front, and with
+ * them here, a level costs one wait instead of two. */
+static inline void
+prefetch_entries(uint64_t entry, bool is_v6)
+{
+    if (is_v6) {
+        OVS_PREFETCH(fib_child(entry & -(entry >> 63))->entries);
+    }
 }
 
 /* The next byte of destination 'i'. */
@@ -50,6 +62,14 @@ dst_slot(const uint32_t *v4, const struct in6_addr *const *v6, size_t i,
          size_t level)
 {
     return v4 ? v4[i] >> (24 - 8 * level) : v6[i]->s6_addr[level];
+}
+
+/* The same where there may be no next byte: any. */
+static inline uint8_t
+next_slot(const uint32_t *v4, const struct in6_addr *const *v6, size_t i,
+          size_t level)
+{
+    return dst_slot(v4, v6, i, level % (v4 ? 4 : FIB_MAX_LEVELS));
 }
 
 static inline uint16_t
@@ -87,7 +107,9 @@ lookup_begin(const struct xf_fib *fib, const uint32_t *v4,
     for (size_t i = 0; i < n; i++) {
         uint64_t entry = fib_read(&array->entries[dst_array_slot(v4, v6, i)]);
 
-        OVS_PREFETCH(child_or(entry, fib));
+        OVS_PREFETCH(place_of(entry, dst_slot(v4, v6, i, FIB_ARRAY_LEVEL),
+                              fib));
+        prefetch_entries(entry, v6 != NULL);
         values[i] = entry;
         live[n_live] = i;
         n_live += fib_is_child(entry);
@@ -123,10 +145,13 @@ lookup(const struct xf_fib *fib, const uint32_t *v4,
             const struct fib_node *node = fib_child(values[i]);
             /* In this order: see struct fib_node. */
             uint64_t entry = fib_read(places[k]);
-            uint64_t dflt = fib_read(&node->dflt);
 
-            entry = entry ? entry : dflt;
-            OVS_PREFETCH(child_or(entry, fib));
+            if (OVS_UNLIKELY(!entry)) {
+                entry = fib_read(&node->dflt);
+            }
+            OVS_PREFETCH(place_of(entry, next_slot(v4, v6, i, level + 1),
+                                  fib));
+            prefetch_entries(entry, v6 != NULL);
             values[i] = entry;
             live[n_left] = i;
             n_left += fib_is_child(entry);
@@ -149,7 +174,7 @@ lookup_v6_plain(const struct xf_fib *fib, const struct in6_addr *dst[],
     lookup(fib, NULL, dst, values, n);
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef FIB_HAVE_X86
 #define FIB_BIT_COUNT __attribute__((target("popcnt,bmi,bmi2")))
 
 static void FIB_BIT_COUNT
@@ -165,20 +190,88 @@ lookup_v6_popcnt(const struct xf_fib *fib, const struct in6_addr *dst[],
 {
     lookup(fib, NULL, dst, values, n);
 }
+
+/* Gathers beat prefetches in small tables, and in large ones it is the other
+ * way round: a gather doesn't let a batch wait for memory all at once. */
+static bool
+use_gathers(const struct xf_fib *fib, uint64_t root)
+{
+    return (fib_is_child(root)
+            && !ovsrcu_get(struct fib_array *, &fib->array));
+}
+
+static void
+lookup_v4_avx512(const struct xf_fib *fib, const uint32_t dst[],
+                 uint64_t values[], size_t n)
+{
+    uint64_t root = fib_read(&fib->root);
+
+    if (use_gathers(fib, root)) {
+        fib_gather_v4(root, dst, values, n);
+    } else {
+        lookup_v4_popcnt(fib, dst, values, n);
+    }
+}
+
+static void
+lookup_v6_avx512(const struct xf_fib *fib, const struct in6_addr *dst[],
+                 uint64_t values[], size_t n)
+{
+    uint64_t root = fib_read(&fib->root);
+
+    if (use_gathers(fib, root)) {
+        fib_gather_v6(root, dst, values, n);
+    } else {
+        lookup_v6_popcnt(fib, dst, values, n);
+    }
+}
+
+static bool
+cpu_has_popcnt(void)
+{
+    return (__builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi")
+            && __builtin_cpu_supports("bmi2"));
+}
+
+static bool
+cpu_has_avx512(void)
+{
+    return (__builtin_cpu_supports("avx512f")
+            && __builtin_cpu_supports("avx512vpopcntdq")
+            && cpu_has_popcnt());
+}
 #endif
 
-void
-fib_choose_lookup(struct xf_fib *fib)
+static bool
+cpu_is_any(void)
 {
-    fib->lookup_v4 = lookup_v4_plain;
-    fib->lookup_v6 = lookup_v6_plain;
-#ifdef FIB_BIT_COUNT
-    if (__builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi")
-        && __builtin_cpu_supports("bmi2")) {
-        fib->lookup_v4 = lookup_v4_popcnt;
-        fib->lookup_v6 = lookup_v6_popcnt;
-    }
+    return true;
+}
+
+/* Best ones first. */
+static const struct {
+    bool (*is_usable)(void);
+    fib_lookup_v4_fn *v4;
+    fib_lookup_v6_fn *v6;
+} ways[] = {
+#ifdef FIB_HAVE_X86
+    { cpu_has_avx512, lookup_v4_avx512, lookup_v6_avx512 },
+    { cpu_has_popcnt, lookup_v4_popcnt, lookup_v6_popcnt },
 #endif
+    { cpu_is_any, lookup_v4_plain, lookup_v6_plain },
+};
+
+bool
+fib_use_lookup(struct xf_fib *fib, size_t i)
+{
+    for (size_t j = 0; j < ARRAY_SIZE(ways); j++) {
+        if (ways[j].is_usable() && !i--) {
+            fib->lookup_v4 = ways[j].v4;
+            fib->lookup_v6 = ways[j].v6;
+            return true;
+        }
+    }
+    return false;
 }
 
 void

@@ -46,17 +46,22 @@
 
 #define FIB_CHILD (UINT64_C(1) << 63)
 
-/* What is fixed at creation comes first: with the first two entries it is one
- * cache line.  A run that says nothing (entry 0) is never given a value in
- * place: a reader that saw the 0 goes on to 'dflt' and must find there what
- * held at that time, so it keeps the old node. */
+/* The slots of a node are told apart by 8 words of 32 slots each.  Bit i of a
+ * word is 1 if a run begins with its slot i; its upper half is the number of
+ * runs that begin in earlier words.  So one read tells the run of a slot.
+ *
+ * A run that says nothing (entry 0) is never given a value in place: a reader
+ * that saw the 0 goes on to 'dflt' and must find there what held at that time,
+ * so it keeps the old node. */
+#define FIB_WORD_SLOTS 32
+#define FIB_N_WORDS (FIB_SLOTS / FIB_WORD_SLOTS)
+
 struct fib_node {
-    uint64_t starts[FIB_SLOTS / 64]; /* Where runs begin; slot 0 always. */
-    uint8_t before[FIB_SLOTS / 64]; /* Runs that begin before the word. */
-    uint16_t n_entries;         /* Runs, 1 to 256. */
-    uint16_t n_children : 15;   /* Writer: entries that are children. */
-    uint16_t inherits : 1;      /* Writer: 'dflt' is the parent's too. */
     atomic_uint64_t dflt;       /* Value where the entry is 0; may be 0. */
+    uint16_t n_entries;         /* Runs, 1 to 256. */
+    uint16_t n_children;        /* Writer: entries that are children. */
+    bool inherits;              /* Writer: 'dflt' is the parent's too. */
+    uint64_t words[FIB_N_WORDS]; /* Where runs begin; slot 0 always. */
     atomic_uint64_t entries[];  /* By run. */
 };
 
@@ -89,8 +94,19 @@ struct xf_fib {
     struct xf_fib_usage usage;
 };
 
-/* Picks the functions that suit this CPU. */
-void fib_choose_lookup(struct xf_fib *);
+/* With eight packets at a time, on x86-64 with AVX-512 and its bit count, from
+ * 'root', which is a child. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define FIB_HAVE_X86 1
+void fib_gather_v4(uint64_t root, const uint32_t dst[], uint64_t values[],
+                   size_t n);
+void fib_gather_v6(uint64_t root, const struct in6_addr *dst[],
+                   uint64_t values[], size_t n);
+#endif
+
+/* Makes 'fib' use the 'i'th way to look up, 0 being the best one that this CPU
+ * has.  False: there are fewer. */
+bool fib_use_lookup(struct xf_fib *, size_t i);
 
 bool fib_trie_has_longer(const struct xf_fib *, const struct xf_trie_node *top,
                          uint8_t len);
@@ -119,14 +135,22 @@ fib_read(const atomic_uint64_t *word)
     return value;
 }
 
-/* The run of 'slot' (0..255) in 'node'. */
+/* The word of 'node' that tells the run of 'slot' (0..255). */
+static inline const uint64_t *
+fib_word(const struct fib_node *node, uint8_t slot)
+{
+    return &node->words[slot / FIB_WORD_SLOTS];
+}
+
+/* The run of 'slot' in 'node'. */
 static inline size_t
 fib_run(const struct fib_node *node, uint8_t slot)
 {
-    uint64_t mask = UINT64_MAX >> (63 - slot % 64);
+    uint64_t word = *fib_word(node, slot);
 
-    return node->before[slot / 64]
-           + __builtin_popcountll(node->starts[slot / 64] & mask) - 1;
+    /* The shift leaves the bits of this slot and those before it. */
+    return (word >> 32)
+           + __builtin_popcountll(word << (63 - slot % FIB_WORD_SLOTS)) - 1;
 }
 
 /* The entry of 'slot' in 'node'. */
@@ -144,7 +168,7 @@ fib_slot(struct xf_key key, size_t level)
             : key.lo >> (120 - 8 * level));
 }
 
-/* The bytes of 'node'. */
+/* The bytes of a node. */
 static inline size_t
 fib_node_size(size_t n_entries)
 {

@@ -39,7 +39,7 @@ struct canvas {
 
 /* The runs of 256 slots. */
 struct runs {
-    uint64_t starts[FIB_SLOTS / 64];
+    uint64_t words[FIB_N_WORDS]; /* As in struct fib_node. */
     uint64_t entries[FIB_SLOTS];
     uint16_t n;
     uint16_t n_children;
@@ -128,16 +128,28 @@ subtree_retire(struct xf_fib *fib, uint64_t entry)
 
 /* ---- Nodes. ---- */
 
+/* (Neither this nor node_expand() branches on what is in the slots: together
+ * they are most of an update.) */
 static void
 runs_init(struct runs *runs, const uint64_t slots[FIB_SLOTS])
 {
-    memset(runs->starts, 0, sizeof runs->starts);
+    uint64_t last = ~slots[0];  /* Slot 0 always begins a run. */
+
     runs->n = runs->n_children = 0;
-    for (size_t i = 0; i < FIB_SLOTS; i++) {
-        if (!i || slots[i] != slots[i - 1]) {
-            runs->starts[i / 64] |= UINT64_C(1) << i % 64;
-            runs->entries[runs->n++] = slots[i];
-            runs->n_children += fib_is_child(slots[i]);
+    for (size_t i = 0; i < FIB_N_WORDS; i++) {
+        const uint64_t *word_slots = &slots[i * FIB_WORD_SLOTS];
+        uint32_t starts = 0;
+
+        for (size_t j = 0; j < FIB_WORD_SLOTS; j++) {
+            starts |= (uint32_t) (word_slots[j] != last) << j;
+            last = word_slots[j];
+        }
+        runs->words[i] = (uint64_t) runs->n << 32 | starts;
+        for (; starts; starts = zero_rightmost_1bit(starts)) {
+            uint64_t entry = word_slots[raw_ctz(starts)];
+
+            runs->entries[runs->n++] = entry;
+            runs->n_children += fib_is_child(entry);
         }
     }
 }
@@ -147,13 +159,8 @@ node_create(struct xf_fib *fib, const struct runs *runs, uint64_t dflt,
             bool inherits)
 {
     struct fib_node *node = fib_alloc(fib, fib_node_size(runs->n));
-    uint8_t before = 0;
 
-    memcpy(node->starts, runs->starts, sizeof node->starts);
-    for (size_t i = 0; i < FIB_SLOTS / 64; i++) {
-        node->before[i] = before;
-        before += __builtin_popcountll(runs->starts[i]);
-    }
+    memcpy(node->words, runs->words, sizeof node->words);
     node->n_entries = runs->n;
     node->n_children = runs->n_children;
     node->inherits = inherits;
@@ -170,14 +177,11 @@ node_create(struct xf_fib *fib, const struct runs *runs, uint64_t dflt,
 static void
 node_expand(const struct fib_node *node, uint64_t slots[FIB_SLOTS])
 {
-    const atomic_uint64_t *next = node->entries;
-    uint64_t entry = 0;
+    size_t run = SIZE_MAX;      /* Slot 0 begins run 0. */
 
     for (size_t i = 0; i < FIB_SLOTS; i++) {
-        if (node->starts[i / 64] >> i % 64 & 1) {
-            entry = fib_read(next++);
-        }
-        slots[i] = entry;
+        run += *fib_word(node, i) >> i % FIB_WORD_SLOTS & 1;
+        slots[i] = fib_read(&node->entries[run]);
     }
 }
 
@@ -186,7 +190,7 @@ node_expand(const struct fib_node *node, uint64_t slots[FIB_SLOTS])
 static bool
 node_rewrite(struct fib_node *node, const struct runs *runs)
 {
-    if (memcmp(node->starts, runs->starts, sizeof node->starts)) {
+    if (memcmp(node->words, runs->words, sizeof node->words)) {
         return false;
     }
     for (size_t i = 0; i < runs->n; i++) {
@@ -572,7 +576,7 @@ xf_fib_create(const struct xf_trie *trie, xf_fib_value_fn *value,
 
     atomic_init(&fib->root, 0);
     ovsrcu_init(&fib->array, NULL);
-    fib_choose_lookup(fib);
+    fib_use_lookup(fib, 0);
     fib->trie = trie;
     fib->value = value;
     fib->value_aux = value_aux;

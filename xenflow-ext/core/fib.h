@@ -31,16 +31,16 @@
  * Why this structure
  * ------------------
  * A multibit trie of 8-bit strides.  A node maps the 256 values of its stride
- * to entries and holds each run of equal entries once: a bit vector marks where
- * runs begin, and counting its bits finds the entry.  A table of ten routes is
- * a few cache lines, and a full Internet table is some tens of megabytes less
- * than direct indexing, so that most of a lookup hits the caches.  Large tables
- * begin with a plain array of the first 16 bits.
+ * to entries and holds each run of equal entries once: a bit vector marks
+ * where runs begin, and counting its bits finds the entry.  A table of ten
+ * routes is a few cache lines.  A full Internet table is a third of what
+ * direct indexing takes, so that more of it stays in the caches.  Large
+ * tables begin with a plain array of the first 16 bits.
  *
  * An entry of a prefix that ends above its node isn't copied down: where a
  * node says nothing, the value that holds for the whole node ('dflt') counts.
- * So a change of a short prefix touches no entries below it, only that one word
- * of the nodes there.
+ * So a change of a short prefix touches no entries below it, only that one
+ * word of the nodes there.
  *
  * Shape
  * -----
@@ -49,16 +49,19 @@
  *
  * Cost
  * ----
- * Lookup: at most 4 nodes (IPv4) or 16 (IPv6), two cache lines each; a batch is
- * looked up level by level, each level prefetched for all.  Update of a prefix
- * of length l: the trie below its node's stride is walked, at most 256 entries
- * are written, and 'dflt' of the nodes that hang below.
+ * Lookup: at most 4 nodes (IPv4) or 16 (IPv6), two cache lines each; a batch
+ * is looked up level by level, each level prefetched for all.  Update of a
+ * prefix of length l: the trie below its node's stride is walked, at most 256
+ * entries are written, and 'dflt' of the nodes that hang below.  Memory: 80
+ * bytes per node, 8 per run, and 512 kB for the array.  Figures are in
+ * Documentation/topics/fib.rst.
  *
  * Invariants
  * ----------
- * - A reader sees for each destination the value before or after an update,
- *   never anything in between: one word or pointer is published at a time.
- * - Equal tries give equal answers whatever the order of updates was
+ * - A reader finds for each destination a value that held at some time during
+ *   its lookup, never anything in between: one word or pointer is published
+ *   at a time, and see struct fib_node for two updates in a row.
+ * - Equal tries give equal tables whatever the order of updates was
  *   (xf_fib_check() compares with the trie).
  *
  * Threads
@@ -77,7 +80,7 @@
 
 #include "core/prefix-trie.h"
 
-/* Where nodes live.  'alloc' returns 'size' bytes aligned to a cache line, or
+/* Where nodes live.  'alloc' returns 'size' bytes aligned as by malloc(), or
  * aborts; 'release' takes them back, in any thread. */
 struct xf_fib_mem {
     void *(*alloc)(size_t size, void *aux);
@@ -86,27 +89,30 @@ struct xf_fib_mem {
 };
 
 /* The value of a trie node that has a datum or is 'final'; 0: as if it weren't
- * there. */
+ * there (and hid nothing). */
 typedef uint64_t xf_fib_value_fn(const struct xf_trie_node *, void *aux);
 
 struct xf_fib;
 
 /* ---- Writer. ---- */
 
-/* Returns the compiled form of 'trie', which must live longer.  'mem' NULL: the
- * heap.  Retired memory goes to 'retire' with 'retire_aux'. */
+/* Returns the compiled form of 'trie', which must live longer.  'mem' is
+ * copied; NULL: the heap.  Retired memory goes to 'retire' with
+ * 'retire_aux'. */
 struct xf_fib *xf_fib_create(const struct xf_trie *trie, xf_fib_value_fn *,
                              void *value_aux, const struct xf_fib_mem *mem,
                              xf_retire_fn *, void *retire_aux);
+/* Retires all of 'fib'; NULL is accepted. */
 void xf_fib_destroy(struct xf_fib *);
 
 /* The value of prefix 'key'/'len' changed, or it came into the trie, or left
- * it. */
+ * it.  Where several prefixes changed before, each needs its own call, in any
+ * order. */
 void xf_fib_update(struct xf_fib *, struct xf_key key, uint8_t len);
 
 struct xf_fib_usage {
     size_t n_nodes;
-    size_t n_entries;
+    size_t n_entries;           /* Of nodes: runs. */
     size_t n_bytes;             /* Retired memory not counted. */
 };
 void xf_fib_get_usage(const struct xf_fib *, struct xf_fib_usage *);
@@ -119,7 +125,8 @@ void xf_fib_check(const struct xf_fib *);
 
 #define XF_FIB_BATCH 32         /* Most destinations of one call. */
 
-/* Stores the values for the 'n' IPv4 addresses 'dst' (host byte order). */
+/* Stores the values for the 'n' (at most XF_FIB_BATCH) IPv4 addresses 'dst'
+ * (host byte order). */
 void xf_fib_lookup_v4(const struct xf_fib *, const uint32_t dst[],
                       uint64_t values[], size_t n);
 /* The same for IPv6. */

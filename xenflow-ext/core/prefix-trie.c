@@ -189,9 +189,9 @@ xf_trie_find(const struct xf_trie *trie, struct xf_key key, uint8_t len)
 }
 
 /* Returns the topmost node whose prefix begins with 'key'/'len' (its own
- * included), or NULL.  Stores in 'above', which has room for XF_TRIE_DEPTH, the
- * nodes of shorter prefixes that 'key'/'len' begins with, shortest first, and
- * their number in '*n_above'. */
+ * included), or NULL.  Stores in 'above', which has room for XF_TRIE_DEPTH,
+ * the nodes of shorter prefixes that 'key'/'len' begins with, shortest first,
+ * and their number in '*n_above'. */
 struct xf_trie_node *
 xf_trie_subtree(const struct xf_trie *trie, struct xf_key key, uint8_t len,
                 struct xf_trie_node *above[], size_t *n_above)
