@@ -139,6 +139,33 @@ fake_router_add(const struct xf_switch *sw, uint32_t id, const char *name,
 }
 
 static void
+fake_router_set_table(const struct xf_switch *sw, uint32_t id,
+                      const struct xf_rt *rt OVS_UNUSED, uint32_t seed)
+{
+    struct fake_switch *fake = fake_cast(sw);
+
+    ovs_mutex_lock(&fake->mutex);
+    ds_put_format(&fake->events, "compiled table of router %"PRIu32" seed "
+                  "%"PRIu32"\n", id, seed);
+    ovs_mutex_unlock(&fake->mutex);
+}
+
+static void
+fake_read_nothing(uint32_t number OVS_UNUSED, struct xf_count *count,
+                  void *aux OVS_UNUSED)
+{
+    memset(count, 0, sizeof *count);
+}
+
+static void
+fake_router_counts(const struct xf_switch *sw OVS_UNUSED,
+                   uint32_t id OVS_UNUSED, enum xf_rt_counted kind OVS_UNUSED,
+                   struct xf_counted_reader *reader)
+{
+    reader->read = fake_read_nothing;
+}
+
+static void
 fake_router_del(const struct xf_switch *sw, uint32_t id)
 {
     struct fake_switch *fake = fake_cast(sw);
@@ -217,6 +244,8 @@ fake_switch_init(struct fake_switch *fake)
         .inject = fake_inject,
         .router_add = fake_router_add,
         .router_del = fake_router_del,
+        .router_set_table = fake_router_set_table,
+        .router_counts = fake_router_counts,
         .router_stats = fake_router_stats,
         .router_binding = fake_router_binding,
         .vif_exists = fake_vif_exists,

@@ -27,14 +27,20 @@ xenflow-ext/%.lo xenflow-ext/%.o xf-tests/%.o xf-utilities/%.o: AM_CFLAGS += -We
 # What lib/ itself calls: odp-util and odp-execute format, parse and size our
 # datapath action, and the userspace datapath carries it out.
 lib_libopenvswitch_la_SOURCES += \
+	xenflow-ext/core/counted.c \
+	xenflow-ext/core/counted.h \
 	xenflow-ext/core/fib-check.c \
 	xenflow-ext/core/fib-lookup-avx512.c \
 	xenflow-ext/core/fib-lookup.c \
 	xenflow-ext/core/fib-private.h \
 	xenflow-ext/core/fib.c \
 	xenflow-ext/core/fib.h \
+	xenflow-ext/core/numbers.c \
+	xenflow-ext/core/numbers.h \
 	xenflow-ext/core/prefix-trie.c \
 	xenflow-ext/core/prefix-trie.h \
+	xenflow-ext/core/rule-table-fib.c \
+	xenflow-ext/core/rule-table-fib.h \
 	xenflow-ext/core/rule-table-iface.c \
 	xenflow-ext/core/rule-table-lookup.c \
 	xenflow-ext/core/rule-table-neigh.c \
@@ -46,6 +52,9 @@ lib_libopenvswitch_la_SOURCES += \
 	xenflow-ext/core/rule-table.h \
 	xenflow-ext/core/types.c \
 	xenflow-ext/include/xenflow/types.h \
+	xenflow-ext/seam/xf-dpif-netdev.h \
+	xenflow-ext/seam/xf-fwd.c \
+	xenflow-ext/seam/xf-fwd.h \
 	xenflow-ext/seam/xf-odp.c \
 	xenflow-ext/seam/xf-odp.h \
 	xenflow-ext/seam/xf-tx.c \
@@ -82,6 +91,7 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/engine-private.h \
 	xenflow-ext/engine/engine.c \
 	xenflow-ext/engine/engine.h \
+	xenflow-ext/engine/fib.c \
 	xenflow-ext/engine/neigh.c \
 	xenflow-ext/engine/output.c \
 	xenflow-ext/engine/role-show.c \

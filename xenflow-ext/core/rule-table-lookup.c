@@ -231,3 +231,87 @@ xf_rt_lookup(const struct xf_rt *rt, const struct in6_addr *dst,
         OVS_NOT_REACHED();
     }
 }
+
+/* ---- For datapath threads. ---- */
+
+/* Says what 'neigh' (NULL: none known) makes of 'path'. */
+static void
+path_set_neigh(struct xf_path *path, const struct rt_neigh *neigh)
+{
+    path->on_link = false;
+    if (neigh) {
+        path->verdict = XF_FORWARD;
+        path->neighbor = neigh->stat->number;
+        path->dmac = neigh->mac;
+    } else {
+        path->verdict = XF_PUNT;
+        path->reason = XF_PUNT_NO_NEIGHBOR;
+    }
+}
+
+static void
+path_from_candidate(const struct xf_rt *rt, const struct candidate *c,
+                    struct xf_path *path)
+{
+    memset(path, 0, sizeof *path);
+    path->weight = c->weight;
+    if (!c->hop) {
+        path->verdict = XF_DROP;
+        return;
+    }
+    path->out = &c->pub->iface;
+    if (IN6_IS_ADDR_UNSPECIFIED(&c->hop->gateway)) {
+        path->on_link = true;
+    } else {
+        path_set_neigh(path, rt_neigh_find(rt, c->pub->owner,
+                                           &c->hop->gateway));
+    }
+}
+
+size_t
+xf_rt_paths(const struct xf_rt *rt, uint32_t target,
+            struct xf_path paths[XF_NH_MAX])
+{
+    const struct rt_nh_table *table = ovsrcu_get(struct rt_nh_table *,
+                                                 &rt->nh_table);
+    struct candidates cs;
+
+    candidates_init(&cs, table->nhs[target - XF_TARGET_NEXTHOP]);
+    if (!cs.n) {
+        memset(&paths[0], 0, sizeof paths[0]);
+        paths[0].verdict = XF_PUNT;
+        paths[0].reason = (cs.any_known ? XF_PUNT_LINK_DOWN
+                           : XF_PUNT_NO_NEXTHOP);
+        return 1;
+    }
+    for (size_t i = 0; i < cs.n; i++) {
+        path_from_candidate(rt, &cs.c[i], &paths[i]);
+    }
+    return cs.n;
+}
+
+void
+xf_rt_path_on_link(const struct xf_rt *rt, const struct in6_addr *dst,
+                   struct xf_path *path)
+{
+    const struct rt_pub *pub = CONTAINER_OF(path->out, struct rt_pub, iface);
+
+    path_set_neigh(path, rt_neigh_find(rt, pub->owner, dst));
+}
+
+uint32_t
+xf_rt_version(const struct xf_rt *rt)
+{
+    uint32_t version;
+
+    atomic_read_explicit(&CONST_CAST(struct xf_rt *, rt)->version, &version,
+                         memory_order_acquire);
+    return version;
+}
+
+const struct xf_fib *
+xf_rt_fib(const struct xf_rt *rt, bool is_v4)
+{
+    return (is_v4 ? ovsrcu_get(struct xf_fib *, &rt->fib4)
+            : ovsrcu_get(struct xf_fib *, &rt->fib6));
+}

@@ -108,7 +108,7 @@ neigh_retire(struct xf_rt *rt, struct rt_neigh *neigh)
     rt_stmt_uninit(&neigh->stmt);
     ovs_list_remove(&neigh->iface_node);
     neigh->iface->n_neighs--;
-    rt_stat_forget(rt);
+    rt_stat_forget(rt, XF_RT_NEIGHBORS, neigh->stat);
     rt_retire(rt, neigh_free, neigh, sizeof *neigh);
 }
 
@@ -131,6 +131,7 @@ rt_neigh_remove(struct xf_rt *rt, struct rt_neigh *neigh)
 {
     cmap_remove(&rt->neighs, &neigh->node,
                 rt_hash_at(rt, neigh->iface, &neigh->ip));
+    rt_raise_version(rt);
     neigh_update_gw(rt, neigh->iface, &neigh->ip);
     neigh_retire(rt, neigh);
 }
@@ -234,6 +235,9 @@ neigh_replace(struct xf_rt *rt, struct rt_source *source,
 
     rt_stmt_init(&new->stmt, source, RT_NEIGH);
     new->stat = rt_stat_create(rt, old ? old->stat : NULL);
+    if (!new->stat->number) {
+        xf_counted_add(&rt->counted[XF_RT_NEIGHBORS], new->stat);
+    }
     new->iface = iface;
     new->ip = *ip;
     new->mac = mac;
@@ -243,9 +247,11 @@ neigh_replace(struct xf_rt *rt, struct rt_source *source,
     iface->n_neighs++;
     if (old) {
         cmap_replace(&rt->neighs, &old->node, &new->node, hash);
+        rt_raise_version(rt);
         neigh_retire(rt, old);
     } else {
         cmap_insert(&rt->neighs, &new->node, hash);
+        rt_raise_version(rt);
         neigh_update_gw(rt, iface, ip);
     }
     return new;

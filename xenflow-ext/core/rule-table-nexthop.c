@@ -82,6 +82,7 @@ rt_link_publish(struct xf_rt *rt, struct rt_link *link, struct rt_pub *pub)
     struct rt_gw *gw;
 
     ovsrcu_set(&link->pub, pub);
+    rt_raise_version(rt);
     LIST_FOR_EACH (gw, link_node, &link->gws) {
         rt_gw_update(rt, gw);
     }
@@ -259,6 +260,7 @@ nh_publish(struct xf_rt *rt, struct rt_nh *nh, struct rt_nhset *new)
         nhset_use(rt, new, true);
     }
     ovsrcu_set(&nh->set, new);
+    rt_raise_version(rt);
     if (old) {
         if (rt_nh_is_used(nh)) {
             nhset_use(rt, old, false);
@@ -281,6 +283,9 @@ nh_reclaim(struct xf_rt *rt, struct rt_nh *nh)
 
         hmap_remove(&rt->inlines, &nh->node);
         nhset_retire(rt, set);  /* Readers of 'nh' still find it. */
+    }
+    if (nh->index) {
+        xf_numbers_give_back(&rt->nh_numbers, nh->index);
     }
     rt_retire(rt, free, nh, sizeof *nh);
 }

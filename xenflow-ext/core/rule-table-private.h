@@ -38,6 +38,7 @@
 
 #include "cmap.h"
 #include "core/prefix-trie.h"
+#include "core/rule-table-fib.h"
 #include "core/rule-table.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
@@ -145,6 +146,7 @@ struct rt_nh {
     struct rt_stmt stmt;        /* Listed while stated with an id. */
     struct hmap_node node;      /* In struct xf_rt 'nhs' or 'inlines'. */
     uint32_t id;
+    uint32_t index;             /* In 'nh_table'; 0: not there yet. */
     uint32_t n_routes;
     uint32_t n_groups;          /* Memberships, */
     uint32_t n_used_groups;     /* those in groups with routes. */
@@ -200,6 +202,12 @@ struct xf_rt {
     struct cmap addrs;          /* struct rt_addr by (interface, IP). */
     struct cmap gws;            /* struct rt_gw by (ifindex, IP). */
 
+    /* The compiled form (core/rule-table-fib.h). */
+    OVSRCU_TYPE(struct xf_fib *) fib4; /* NULL: not enabled. */
+    OVSRCU_TYPE(struct xf_fib *) fib6;
+    OVSRCU_TYPE(struct rt_nh_table *) nh_table;
+    atomic_uint32_t version;
+
     /* The writer's alone. */
     struct hmap sources;        /* struct rt_source by id. */
     struct hmap ifaces;         /* struct rt_iface by name. */
@@ -211,6 +219,8 @@ struct xf_rt {
     size_t n_nexthops;          /* Stated ones. */
     size_t n_prefixes;
     size_t n_hops;              /* In all 'struct rt_nhset'. */
+    struct xf_numbers nh_numbers; /* Indexes in 'nh_table'. */
+    struct xf_counted counted[XF_RT_N_COUNTED];
     size_t n_bytes;             /* Without tries, maps. */
 };
 
@@ -259,7 +269,7 @@ int rt_error(char **errorp, int error, const char *format, ...)
     OVS_PRINTF_FORMAT(3, 4);
 void *rt_alloc(struct xf_rt *, size_t size);
 struct xf_stat *rt_stat_create(struct xf_rt *, const struct xf_stat *old);
-void rt_stat_forget(struct xf_rt *);
+void rt_stat_forget(struct xf_rt *, enum xf_rt_counted, struct xf_stat *);
 void rt_retire(struct xf_rt *, void (*destroy)(void *), void *obj,
                size_t size);
 struct rt_source *rt_source_find(const struct xf_rt *, uint32_t id);
@@ -341,6 +351,26 @@ void rt_neigh_remove(struct xf_rt *, struct rt_neigh *);
 void rt_neigh_purge_own(struct xf_rt *, uint16_t vlan);
 bool rt_ip_is_linklocal(const struct in6_addr *);
 bool rt_ip_is_special(const struct in6_addr *);
+
+/* rule-table-fib.c */
+
+/* Next hops by index, for readers that have a value of the compiled form. */
+struct rt_nh_table {
+    size_t n;                   /* Elements. */
+    struct rt_nh *nhs[];
+};
+void rt_fib_update(struct xf_rt *, bool is_v4, struct xf_key, uint8_t len);
+bool rt_fib_same_value(struct xf_rt *, const struct rt_route *,
+                       const struct rt_route *);
+
+/* What next hops mean has changed: threads ask anew. */
+static inline void
+rt_raise_version(struct xf_rt *rt)
+{
+    uint32_t orig;
+
+    atomic_add_explicit(&rt->version, 1, &orig, memory_order_release);
+}
 
 /* rule-table-lookup.c */
 const struct rt_route *rt_best_route(const struct xf_rt *,

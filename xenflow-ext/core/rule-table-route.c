@@ -99,6 +99,9 @@ node_publish(struct xf_rt *rt, struct xf_trie_node *node, bool is_v4,
              struct rt_route *head)
 {
     struct rt_route *old = rt_node_routes(node);
+    struct xf_key key = xf_trie_node_key(node);
+    uint8_t len = node->len;
+    bool is_same = head == old || rt_fib_same_value(rt, head, old);
 
     if (head != old) {
         ovsrcu_set(&node->data, (void *) head);
@@ -107,6 +110,9 @@ node_publish(struct xf_rt *rt, struct xf_trie_node *node, bool is_v4,
     }
     if (!head) {
         xf_trie_prune(rt_trie(rt, is_v4), node);
+    }
+    if (!is_same) {
+        rt_fib_update(rt, is_v4, key, len);
     }
 }
 
@@ -149,7 +155,7 @@ route_retire(struct xf_rt *rt, struct rt_route *route)
     if (route->nh) {
         rt_nh_unref_route(rt, route->nh);
     }
-    rt_stat_forget(rt);
+    rt_stat_forget(rt, XF_RT_ROUTES, route->stat);
     rt_retire(rt, route_free, route, sizeof *route);
 }
 

@@ -93,6 +93,11 @@ xf_rt_create(const struct xf_rt_limits *limits, xf_retire_fn *retire,
     hmap_init(&rt->nhs);
     hmap_init(&rt->inlines);
     ovs_list_init(&rt->wanted);
+    atomic_init(&rt->version, 1);
+    xf_numbers_init(&rt->nh_numbers);
+    for (int i = 0; i < XF_RT_N_COUNTED; i++) {
+        xf_counted_init(&rt->counted[i]);
+    }
     add_specials(rt);
     return rt;
 }
@@ -111,6 +116,11 @@ rt_free(void *rt_)
     hmap_destroy(&rt->links);
     hmap_destroy(&rt->nhs);
     hmap_destroy(&rt->inlines);
+    xf_numbers_uninit(&rt->nh_numbers);
+    for (int i = 0; i < XF_RT_N_COUNTED; i++) {
+        xf_counted_uninit(&rt->counted[i]);
+    }
+    free(ovsrcu_get_protected(struct rt_nh_table *, &rt->nh_table));
     free(rt);
 }
 
@@ -143,6 +153,7 @@ xf_rt_destroy(struct xf_rt *rt)
     if (!rt) {
         return;
     }
+    xf_rt_fib_disable(rt);
     HMAP_FOR_EACH_SAFE (source, id_node, &rt->sources) {
         source_remove(rt, source);
     }
@@ -434,15 +445,22 @@ rt_alloc(struct xf_rt *rt, size_t size)
 struct xf_stat *
 rt_stat_create(struct xf_rt *rt, const struct xf_stat *old)
 {
+    struct xf_stat *stat = old ? xf_stat_ref(old) : xf_stat_create();
+
+    stat->n_owners++;
     rt->n_bytes += rt_heap_size(sizeof *old);
-    return old ? xf_stat_ref(old) : xf_stat_create();
+    return stat;
 }
 
-/* An object with counters is being retired; they go with it. */
+/* An object with the counters 'stat' is being retired; they go with it. */
 void
-rt_stat_forget(struct xf_rt *rt)
+rt_stat_forget(struct xf_rt *rt, enum xf_rt_counted kind,
+               struct xf_stat *stat)
 {
-    rt->n_bytes -= rt_heap_size(sizeof(struct xf_stat));
+    rt->n_bytes -= rt_heap_size(sizeof *stat);
+    if (!--stat->n_owners && stat->number) {
+        xf_counted_remove(&rt->counted[kind], stat);
+    }
 }
 
 /* Hands 'obj' of 'size' bytes to 'destroy' after the readers. */

@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
+#include "unaligned.h"
 #include "util.h"
 
 static const char *const punt_reason_names[] = {
@@ -62,7 +64,7 @@ xf_addr_string(char buf[INET6_ADDRSTRLEN], const struct in6_addr *addr)
 struct xf_stat *
 xf_stat_create(void)
 {
-    struct xf_stat *stat = xmalloc(sizeof *stat);
+    struct xf_stat *stat = xzalloc(sizeof *stat);
 
     ovs_refcount_init(&stat->refcount);
     atomic_init(&stat->n_packets, 0);
@@ -107,4 +109,31 @@ xf_stat_add(struct xf_stat *stat, uint64_t n_packets, uint64_t n_bytes,
     if (used_ms > old_ms) {
         atomic_store_relaxed(&stat->used_ms, used_ms);
     }
+}
+
+static uint32_t
+be32_at(const struct in6_addr *addr, size_t i)
+{
+    return ntohl(get_unaligned_be32(
+        ALIGNED_CAST(const ovs_be32 *, &addr->s6_addr[i])));
+}
+
+/* Only the mhash_*() functions are used: unlike the others in lib/hash.h they
+ * give the same value in every build (those use CRC instructions where the
+ * compiler may), and a router must choose the same paths on the host it moves
+ * to. */
+uint32_t
+xf_flow_hash(uint32_t seed, const struct in6_addr *src,
+             const struct in6_addr *dst, uint8_t proto, ovs_be16 sport,
+             ovs_be16 dport)
+{
+    uint32_t hash = seed;
+
+    for (size_t i = 0; i < sizeof src->s6_addr; i += 4) {
+        hash = mhash_add(hash, be32_at(src, i));
+        hash = mhash_add(hash, be32_at(dst, i));
+    }
+    hash = mhash_add(hash, (uint32_t) ntohs(sport) << 16 | ntohs(dport));
+    hash = mhash_add(hash, proto);
+    return mhash_finish(hash);
 }

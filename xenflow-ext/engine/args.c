@@ -204,6 +204,18 @@ parse_fail(const struct option *option OVS_UNUSED, const char *s,
 }
 
 static char *
+parse_translation(const struct option *option OVS_UNUSED, const char *s,
+                  struct xf_args *args)
+{
+    if (strcmp(s, "flow") && strcmp(s, "fib")) {
+        return xasprintf("'%s' is no value for translation: use flow or fib",
+                         s);
+    }
+    args->config.fib = !strcmp(s, "fib");
+    return NULL;
+}
+
+static char *
 parse_direction(const struct option *option OVS_UNUSED, const char *s,
                 struct xf_args *args)
 {
@@ -508,6 +520,7 @@ xf_args_parse_router_options(struct xf_args *args, int n, const char *argv[])
           OFS(config.reachable_ms), 1, SECONDS_MAX },
         { "separated", XF_OPT_SEPARATED, parse_bool, OFS(config.separated),
           0, 0 },
+        { "translation", XF_OPT_TRANSLATION, parse_translation, 0, 0, 0 },
         { "role", XF_OPT_ROLE, parse_role, 0, 0, 0 },
         { "fail", XF_OPT_FAIL, parse_fail, 0, 0, 0 },
     };

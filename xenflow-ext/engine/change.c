@@ -125,6 +125,9 @@ xf_run_router_set(struct xf_engine *engine, struct xf_job *job)
     if (args->given & XF_OPT_SEPARATED) {
         config.separated = args->config.separated;
     }
+    if (args->given & XF_OPT_TRANSLATION) {
+        config.fib = args->config.fib;
+    }
     overlay_limits(&config.limits, &args->config.limits);
     for (int i = 0; i < XF_N_RULE_KINDS; i++) {
         overlay_limit(&config.max_rules[i], args->config.max_rules[i]);

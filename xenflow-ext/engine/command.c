@@ -304,7 +304,7 @@ parse_rule_set_del(struct xf_args *args, int n, const char *argv[])
     "[listen=[pssl:]ADDR:PORT|none] [peer-name=NAME] [device=IFNAME] "    \
     "[punt-rate=PPS] "                                                    \
     "[stale=SECONDS] [settle=SECONDS] [reachable=SECONDS] "               \
-    "[separated=true|false] [fail=open|closed]"
+    "[separated=true|false] [translation=flow|fib] [fail=open|closed]"
 #define PORT_USAGE                                                        \
     "[vif=NAME] [ifindex=N] [mtu=N] [up=true|false] "                     \
     "[address=ADDR/LEN[,ADDR/LEN]...]"
@@ -315,8 +315,8 @@ static const struct xf_command commands[] = {
       parse_nothing, xf_run_router_list },
     { "xenflow/router-add",
       "ROUTER [role=router|switch|middlebox] [ecmp-seed=N] " ROUTER_SET_USAGE,
-      1, 20, false, parse_router_add, xf_run_router_add },
-    { "xenflow/router-set", "ROUTER " ROUTER_SET_USAGE, 2, 19, false,
+      1, 21, false, parse_router_add, xf_run_router_add },
+    { "xenflow/router-set", "ROUTER " ROUTER_SET_USAGE, 2, 20, false,
       parse_router_set, xf_run_router_set },
     { "xenflow/router-del", "ROUTER", 1, 1, false,
       parse_router, xf_run_router_del },

@@ -86,6 +86,7 @@ struct xf_router_config {
     long long int settle_ms;
     long long int reachable_ms; /* Confirmed neighbours stay so long. */
     bool separated;             /* Data plane is in the switch. */
+    bool fib;                   /* The datapath looks each packet up. */
     enum xf_role role;
     bool fails_open;            /* See struct xf_segments. */
     uint32_t max_rules[XF_N_RULE_KINDS];
@@ -111,6 +112,7 @@ struct xf_router {
     struct cmap_node name_node; /* In engine's 'routers_by_name'. */
     struct cmap_node id_node;   /* In engine's 'routers_by_id'. */
     atomic_bool separated;
+    atomic_bool fib;
     OVSRCU_TYPE(struct xf_segments *) segments; /* NULL for a router. */
     struct xf_rules rules;
 
@@ -124,6 +126,7 @@ struct xf_router {
     enum xf_engine_source listener_source;
     uint64_t generation;        /* Of the last change. */
     uint64_t n_changes;
+    size_t next_fold;           /* See xf_router_fold(). */
 
     /* Neighbour life, engine's thread only (neigh.c). */
     struct hmap asks;           /* Of 'struct xf_ask'. */
@@ -190,6 +193,9 @@ struct xf_engine {
     struct ovs_list dying;      /* Deleted, not yet acknowledged. */
     long long int next_scan_ms; /* First of all routers'. */
     long long int next_expiry_ms; /* When to look for flows' timeouts. */
+    long long int next_fold_ms; /* When to collect what datapath threads
+                                 * counted. */
+    atomic_bool fold_grace_over; /* Since the last time. */
     struct ovs_list waiting;    /* Jobs, by ascending 'generation'. */
     struct ovs_list syncing;    /* Jobs of "router-sync". */
     struct ovs_list writing;    /* Jobs, acknowledged but not yet written. */
@@ -270,6 +276,13 @@ int xf_neigh_set(struct xf_router *, uint32_t source, const char *iface,
                  const struct in6_addr *ip, struct eth_addr,
                  enum xf_neighbor_state, long long int now_ms, char **errorp);
 
+/* ---- Translation "fib" (fib.c). ---- */
+
+void xf_router_set_fib(struct xf_router *, bool fib);
+void xf_router_fold(struct xf_router *, long long int now_ms);
+void xf_fold_run(struct xf_engine *, long long int now_ms);
+void xf_fold_wait(struct xf_engine *);
+
 /* ---- Commands. ---- */
 
 /* Options that were given, bits of 'given'. */
@@ -298,6 +311,7 @@ enum xf_option {
     XF_OPT_SKIP = 1 << 21,
     XF_OPT_PEER_NAME = 1 << 22,
     XF_OPT_FILTER_DEFAULT = 1 << 23,
+    XF_OPT_TRANSLATION = 1 << 24,
     XF_OPT_ROLE = 1 << 26,
     XF_OPT_FAIL = 1 << 27,
     XF_OPT_VIA = 1 << 28,

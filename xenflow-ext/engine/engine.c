@@ -62,6 +62,8 @@ xf_engine_create(const struct xf_switch *sw)
     atomic_count_init(&engine->n_news, 0);
     atomic_init(&engine->n_news_dropped, 0);
     atomic_init(&engine->grace_over, false);
+    atomic_init(&engine->fold_grace_over, true);
+    engine->next_fold_ms = LLONG_MAX;
     ovs_mutex_init(&engine->mutex);
     ovs_list_init(&engine->jobs);
     ovs_list_init(&engine->replies);
@@ -510,6 +512,7 @@ engine_wait(struct xf_engine *engine)
     xf_listeners_wait(engine->ready);
     xf_neigh_wait(engine);
     xf_rules_wait(engine);
+    xf_fold_wait(engine);
     if (engine->ack_state == XF_ACK_REVALIDATE) {
         sw->revalidated_wait(sw, engine->round_ticket);
     }
@@ -577,6 +580,7 @@ engine_main(void *engine_)
             jobs_run(engine, now_ms);
         }
         xf_rules_run(engine, now_ms);
+        xf_fold_run(engine, now_ms);
         ack_run(engine, now_ms);
         waiting_run(engine, now_ms);
         writing_run(engine, now_ms);

@@ -91,6 +91,8 @@ const char *xf_router_name(const struct xf_router *);
 uint32_t xf_router_id(const struct xf_router *);      /* Never 0, not reused. */
 const struct xf_rt *xf_router_rt(const struct xf_router *);
 bool xf_router_is_separated(const struct xf_router *);
+/* True if the datapath looks each packet up in the compiled table. */
+bool xf_router_is_fib(const struct xf_router *);
 uint32_t xf_router_ecmp_seed(const struct xf_router *);
 
 /* Filters (payload: struct xf_filter) and flows (struct xf_flow_actions) of a

@@ -148,34 +148,27 @@ xf_router_is_separated(const struct xf_router *router)
     return separated;
 }
 
+bool
+xf_router_is_fib(const struct xf_router *router)
+{
+    bool fib;
+
+    atomic_read_relaxed(&CONST_CAST(struct xf_router *, router)->fib, &fib);
+    return fib;
+}
+
 uint32_t
 xf_router_ecmp_seed(const struct xf_router *router)
 {
     return router->ecmp_seed;
 }
 
-/* See engine/engine.h.
- *
- * Only the mhash_*() functions are used: unlike the others in lib/hash.h they
- * give the same value in every build (those use CRC instructions where the
- * compiler may), and a router must choose the same paths on the host it moves
- * to. */
 uint32_t
 xf_router_flow_hash(const struct xf_router *router,
                     const struct in6_addr *src, const struct in6_addr *dst,
                     uint8_t proto, ovs_be16 sport, ovs_be16 dport)
 {
-    uint32_t hash = router->ecmp_seed;
-
-    for (size_t i = 0; i < sizeof src->s6_addr; i += 4) {
-        hash = mhash_add(hash, ntohl(get_unaligned_be32(
-            ALIGNED_CAST(const ovs_be32 *, &src->s6_addr[i]))));
-        hash = mhash_add(hash, ntohl(get_unaligned_be32(
-            ALIGNED_CAST(const ovs_be32 *, &dst->s6_addr[i]))));
-    }
-    hash = mhash_add(hash, (uint32_t) ntohs(sport) << 16 | ntohs(dport));
-    hash = mhash_add(hash, proto);
-    return mhash_finish(hash);
+    return xf_flow_hash(router->ecmp_seed, src, dst, proto, sport, dport);
 }
 
 /* ---- Engine's thread: life. ---- */
@@ -310,6 +303,7 @@ xf_router_create(struct xf_engine *engine, const char *name,
         xf_role_init(router);
     }
     sw->router_add(sw, router->id, name, config->punt_rate);
+    xf_router_set_fib(router, config->fib);
     ovs_list_push_back(&engine->routers, &router->node);
     engine->n_routers++;
     cmap_insert(&engine->routers_by_id, &router->id_node,
@@ -496,6 +490,7 @@ xf_router_configure(struct xf_router *router,
         VLOG_INFO("router %s: data plane is %s", router->name,
                   config->separated ? "in the switch" : "in the VM");
     }
+    xf_router_set_fib(router, config->fib);
     xf_rules_set_deny(&router->rules, config->filter_deny);
     *mine = *config;
     if (router->role != XF_ROLE_ROUTER) {

@@ -233,6 +233,7 @@ static const struct xf_column router_show_columns[] = {
     { "role", "role", false, NULL },
     { "bridge", "bridge", false, NULL },
     { "separated", "separated", false, NULL },
+    { "translation", "translation", false, NULL },
     { "fail", "fail", false, NULL },
     { "ecmp_seed", "ecmp-seed", false, NULL },
     { "punt_rate", "punt-rate", false, NULL },
@@ -242,6 +243,7 @@ static const struct xf_column router_show_columns[] = {
     { "stale", "stale", false, NULL },
     { "settle", "settle", false, NULL },
     { "reachable", "reachable", false, NULL },
+    { "fib_bytes", "fib-bytes", false, NULL },
     { "routes", "routes", false, NULL },
     { "max_routes", "max-routes", false, NULL },
     { "nexthops", "nexthops", false, NULL },
@@ -345,6 +347,10 @@ xf_run_router_show(struct xf_engine *engine, struct xf_job *job)
     if (router->role == XF_ROLE_MIDDLEBOX) {
         json_object_put_string(object, "fail",
                                config->fails_open ? "open" : "closed");
+    }
+    if (config->fib) {
+        json_object_put_string(object, "translation", "fib");
+        xf_json_put_int(object, "fib_bytes", xf_rt_fib_bytes(router->rt));
     }
     xf_json_put_int(object, "ecmp_seed", router->ecmp_seed);
     xf_json_put_int(object, "punt_rate", config->punt_rate);

@@ -59,6 +59,8 @@ struct xf_dp_router {
     atomic_uint32_t punt_rate;  /* Packets per second, 0: unlimited. */
     atomic_llong window_ms;     /* Start of the current limiter window. */
     atomic_uint32_t window_n;   /* Punts passed in it. */
+    OVSRCU_TYPE(const struct xf_rt *) rt; /* For fib actions, or NULL. */
+    atomic_uint32_t seed;
     atomic_uint64_t n_punted[XF_N_PUNT_REASONS];
     atomic_uint64_t n_limited[XF_N_PUNT_REASONS];
     struct shard shards[N_SHARDS];
@@ -68,8 +70,8 @@ struct xf_dp_router {
 static struct cmap routers = CMAP_INITIALIZER;
 static struct ovs_mutex routers_mutex = OVS_MUTEX_INITIALIZER;
 
-static struct xf_dp_router *
-router_find(uint32_t id)
+struct xf_dp_router *
+xf_odp_router_find(uint32_t id)
 {
     struct xf_dp_router *r;
 
@@ -85,7 +87,7 @@ void
 xf_odp_router_add(uint32_t id, uint32_t punt_rate)
 {
     ovs_mutex_lock(&routers_mutex);
-    struct xf_dp_router *r = router_find(id);
+    struct xf_dp_router *r = xf_odp_router_find(id);
     if (!r) {
         r = xzalloc_cacheline(sizeof *r);
         r->id = id;
@@ -105,7 +107,7 @@ void
 xf_odp_router_del(uint32_t id)
 {
     ovs_mutex_lock(&routers_mutex);
-    struct xf_dp_router *r = router_find(id);
+    struct xf_dp_router *r = xf_odp_router_find(id);
     if (r) {
         cmap_remove(&routers, &r->node, hash_int(id, 0));
         ovsrcu_postpone(router_free, r);
@@ -116,7 +118,7 @@ xf_odp_router_del(uint32_t id)
 bool
 xf_odp_router_stats(uint32_t id, struct xf_dp_stats *stats)
 {
-    struct xf_dp_router *r = router_find(id);
+    struct xf_dp_router *r = xf_odp_router_find(id);
 
     memset(stats, 0, sizeof *stats);
     if (!r) {
@@ -139,9 +141,31 @@ xf_odp_router_stats(uint32_t id, struct xf_dp_stats *stats)
     return true;
 }
 
-/* Counts a punt of 'r' (may be NULL) and returns true if it may pass. */
-static bool
-punt_admit(struct xf_dp_router *r, enum xf_punt_reason reason)
+void
+xf_odp_router_set_table(uint32_t id, const struct xf_rt *rt, uint32_t seed)
+{
+    ovs_mutex_lock(&routers_mutex);
+    struct xf_dp_router *r = xf_odp_router_find(id);
+    if (r) {
+        atomic_store_relaxed(&r->seed, seed);
+        ovsrcu_set(&r->rt, rt);
+    }
+    ovs_mutex_unlock(&routers_mutex);
+}
+
+const struct xf_rt *
+xf_odp_router_table(const struct xf_dp_router *r_, uint32_t *seed)
+{
+    struct xf_dp_router *r = CONST_CAST(struct xf_dp_router *, r_);
+    const struct xf_rt *rt = ovsrcu_get(const struct xf_rt *, &r->rt);
+
+    atomic_read_relaxed(&r->seed, seed);
+    return rt;
+}
+
+/* 'r' may be NULL. */
+bool
+xf_odp_punt_admit(struct xf_dp_router *r, enum xf_punt_reason reason)
 {
     uint64_t orig;
     uint32_t rate, n;
@@ -168,6 +192,23 @@ punt_admit(struct xf_dp_router *r, enum xf_punt_reason reason)
     }
     atomic_add_relaxed(&r->n_punted[reason], 1, &orig);
     return true;
+}
+
+/* Counts what was forwarded and dropped. */
+void
+xf_odp_count(struct xf_dp_router *r, uint64_t n_packets, uint64_t n_bytes,
+             uint64_t n_dropped)
+{
+    struct shard *s = &r->shards[ovsthread_id_self() % N_SHARDS];
+    uint64_t orig;
+
+    if (n_packets) {
+        atomic_add_relaxed(&s->n_forwarded, n_packets, &orig);
+        atomic_add_relaxed(&s->n_forwarded_bytes, n_bytes, &orig);
+    }
+    if (n_dropped) {
+        atomic_add_relaxed(&s->n_dropped, n_dropped, &orig);
+    }
 }
 
 static bool
@@ -270,15 +311,15 @@ xf_odp_check(const struct dp_packet *packet, uint16_t mtu,
     return false;
 }
 
-/* Gives 'packet', which passed xf_odp_check(), its new MACs and TTL. */
-static void
-rewrite(struct dp_packet *packet, const struct xf_odp_spec *spec)
+void
+xf_odp_rewrite(struct dp_packet *packet, struct eth_addr src,
+               struct eth_addr dst)
 {
     struct eth_header *eth = dp_packet_eth(packet);
     uint8_t *l3 = dp_packet_l3(packet);
 
-    eth->eth_dst = spec->dst;
-    eth->eth_src = spec->src;
+    eth->eth_dst = dst;
+    eth->eth_src = src;
     if (l3[0] >> 4 == 4) {
         struct ip_header *ip = ALIGNED_CAST(struct ip_header *, l3);
 
@@ -312,18 +353,19 @@ split_batch(struct dp_packet_batch *batch, struct dp_packet_batch *punts,
 {
     const size_t n = dp_packet_batch_size(batch);
     enum xf_punt_reason reason = spec->reason;
-    uint64_t n_packets = 0, n_bytes = 0, n_dropped = 0, orig;
+    uint64_t n_packets = 0, n_bytes = 0, n_dropped = 0;
     struct dp_packet *packet;
     size_t i;
 
     DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, batch) {
         if (spec->verdict == XF_FORWARD
             && xf_odp_check(packet, spec->mtu, &reason)) {
-            rewrite(packet, spec);
+            xf_odp_rewrite(packet, spec->src, spec->dst);
             n_packets++;
             n_bytes += dp_packet_size(packet);
             dp_packet_batch_refill(batch, packet, i);
-        } else if (spec->verdict != XF_DROP && punt_admit(r, reason)) {
+        } else if (spec->verdict != XF_DROP
+                   && xf_odp_punt_admit(r, reason)) {
             dp_packet_batch_add(punts, packet);
         } else {
             n_dropped += spec->verdict == XF_DROP;
@@ -331,82 +373,101 @@ split_batch(struct dp_packet_batch *batch, struct dp_packet_batch *punts,
         }
     }
     if (r) {
-        struct shard *s = &r->shards[ovsthread_id_self() % N_SHARDS];
-
-        if (n_packets) {
-            atomic_add_relaxed(&s->n_forwarded, n_packets, &orig);
-            atomic_add_relaxed(&s->n_forwarded_bytes, n_bytes, &orig);
-        }
-        if (n_dropped) {
-            atomic_add_relaxed(&s->n_dropped, n_dropped, &orig);
-        }
+        xf_odp_count(r, n_packets, n_bytes, n_dropped);
     }
 }
 
-/* Finds the parts of an action.  False if it isn't well formed. */
+/* Parts of an action. */
+struct parts {
+    const struct xf_odp_spec *spec;
+    const struct nlattr *forward; /* NULL where there is none. */
+    const struct nlattr *punt;
+    uint32_t recirc_id;
+};
+
+/* Finds the parts of 'action'.  False if it isn't well formed. */
 static bool
-dissect(const struct nlattr *action, const struct xf_odp_spec **spec,
-        const struct nlattr **forward, const struct nlattr **punt)
+dissect(const struct nlattr *action, struct parts *parts)
 {
     const struct nlattr *a;
     size_t left;
 
-    *spec = NULL;
-    *forward = *punt = NULL;
+    memset(parts, 0, sizeof *parts);
     NL_NESTED_FOR_EACH (a, left, action) {
         switch (nl_attr_type(a)) {
         case XF_ODP_ATTR_SPEC:
-            if (nl_attr_get_size(a) == sizeof **spec) {
-                *spec = nl_attr_get(a);
+            if (nl_attr_get_size(a) == sizeof *parts->spec) {
+                parts->spec = nl_attr_get(a);
             }
             break;
         case XF_ODP_ATTR_FORWARD:
-            *forward = a;
+            parts->forward = a;
             break;
         case XF_ODP_ATTR_PUNT:
-            *punt = a;
+            parts->punt = a;
+            break;
+        case XF_ODP_ATTR_RECIRC:
+            if (nl_attr_get_size(a) == sizeof parts->recirc_id) {
+                parts->recirc_id = nl_attr_get_u32(a);
+            }
             break;
         }
     }
-    return *spec && (*spec)->verdict <= XF_DROP
-           && (*spec)->reason < XF_N_PUNT_REASONS;
+    return (parts->spec && parts->spec->verdict <= XF_ODP_FIB
+            && parts->spec->reason < XF_N_PUNT_REASONS);
+}
+
+/* 'action' is one that xf_odp_execute() gave to its callback. */
+void
+xf_odp_fib_get(const struct nlattr *action, struct xf_odp_fib *fib)
+{
+    struct parts parts;
+
+    ovs_assert(dissect(action, &parts));
+    fib->router = parts.spec->router;
+    fib->recirc_id = parts.recirc_id;
+    fib->punt = parts.punt;
 }
 
 const struct nlattr *
 xf_odp_actions(const struct nlattr *action)
 {
     static const struct nlattr none = { .nla_len = NLA_HDRLEN };
-    const struct xf_odp_spec *spec;
-    const struct nlattr *forward, *punt;
+    struct parts parts;
 
-    if (!dissect(action, &spec, &forward, &punt)) {
+    if (!dissect(action, &parts) || parts.spec->verdict == XF_ODP_FIB) {
         return &none;
     }
-    return forward ? forward : punt ? punt : &none;
+    return parts.forward ? parts.forward : parts.punt ? parts.punt : &none;
 }
 
 void
 xf_odp_execute(void *dp, struct dp_packet_batch *batch, bool steal,
                const struct nlattr *action, odp_execute_cb cb)
 {
-    const struct xf_odp_spec *spec;
-    const struct nlattr *forward, *punt;
     struct dp_packet_batch copies, punts;
+    struct parts parts;
+    bool valid = dissect(action, &parts);
 
+    if (valid && parts.spec->verdict == XF_ODP_FIB && cb) {
+        cb(dp, batch, action, steal);
+        return;
+    }
     if (!steal) {
         dp_packet_batch_clone(&copies, batch);
         dp_packet_batch_reset_cutlen(batch);
         batch = &copies;
     }
-    if (!dissect(action, &spec, &forward, &punt)) {
+    if (!valid || parts.spec->verdict == XF_ODP_FIB) {
         dp_packet_delete_batch(batch, true);
         return;
     }
 
     dp_packet_batch_init(&punts);
-    split_batch(batch, &punts, router_find(spec->router), spec);
-    run_nested(dp, batch, forward, cb);
-    run_nested(dp, &punts, punt, cb);
+    split_batch(batch, &punts, xf_odp_router_find(parts.spec->router),
+                parts.spec);
+    run_nested(dp, batch, parts.forward, cb);
+    run_nested(dp, &punts, parts.punt, cb);
 }
 
 /* ---- Text. ---- */
@@ -428,12 +489,13 @@ xf_odp_format(struct ds *ds, const struct nlattr *action,
               const struct hmap *portno_names)
 {
     const struct xf_odp_spec *spec;
-    const struct nlattr *forward, *punt;
+    struct parts parts;
 
-    if (!dissect(action, &spec, &forward, &punt)) {
+    if (!dissect(action, &parts)) {
         ds_put_cstr(ds, "xenflow(bad)");
         return;
     }
+    spec = parts.spec;
     ds_put_format(ds, "xenflow(router=%"PRIu32, spec->router);
     if (spec->verdict == XF_FORWARD) {
         ds_put_format(ds, ",src="ETH_ADDR_FMT",dst="ETH_ADDR_FMT",mtu=%"PRIu16,
@@ -441,11 +503,13 @@ xf_odp_format(struct ds *ds, const struct nlattr *action,
                       spec->mtu);
     } else if (spec->verdict == XF_PUNT) {
         ds_put_format(ds, ",reason=%s", xf_punt_reason_name(spec->reason));
+    } else if (spec->verdict == XF_ODP_FIB) {
+        ds_put_format(ds, ",fib,recirc(%#"PRIx32")", parts.recirc_id);
     } else {
         ds_put_cstr(ds, ",drop");
     }
-    format_nested(ds, "forward", forward, portno_names);
-    format_nested(ds, "punt", punt, portno_names);
+    format_nested(ds, "forward", parts.forward, portno_names);
+    format_nested(ds, "punt", parts.punt, portno_names);
     ds_put_char(ds, ')');
 }
 
@@ -479,7 +543,7 @@ parse_nested(const char *s, const char *name, uint16_t type,
 
 /* Parses what follows "router=N" up to the nested actions. */
 static int
-parse_spec(const char *s, struct xf_odp_spec *spec)
+parse_spec(const char *s, struct xf_odp_spec *spec, uint32_t *recirc_id)
 {
     char name[32];
     int n = -1;
@@ -497,6 +561,9 @@ parse_spec(const char *s, struct xf_odp_spec *spec)
         }
         spec->verdict = XF_PUNT;
         spec->reason = reason;
+        return n;
+    } else if (ovs_scan(s, ",fib,recirc(%"SCNi32")%n", recirc_id, &n)) {
+        spec->verdict = XF_ODP_FIB;
         return n;
     } else if (!strncmp(s, ",drop", 5)) {
         spec->verdict = XF_DROP;
@@ -518,6 +585,7 @@ xf_odp_parse(const char *s, xf_odp_parse_list_fn *parse_list,
         { "punt", XF_ODP_ATTR_PUNT },
     };
     struct xf_odp_spec spec;
+    uint32_t recirc_id;
     int n = -1;
 
     memset(&spec, 0, sizeof spec);
@@ -525,7 +593,7 @@ xf_odp_parse(const char *s, xf_odp_parse_list_fn *parse_list,
         return 0;
     }
 
-    int retval = parse_spec(s + n, &spec);
+    int retval = parse_spec(s + n, &spec, &recirc_id);
     if (retval < 0) {
         return retval;
     }
@@ -533,6 +601,9 @@ xf_odp_parse(const char *s, xf_odp_parse_list_fn *parse_list,
 
     size_t ofs = nl_msg_start_nested(actions, OVS_ACTION_ATTR_XENFLOW);
     nl_msg_put_unspec(actions, XF_ODP_ATTR_SPEC, &spec, sizeof spec);
+    if (spec.verdict == XF_ODP_FIB) {
+        nl_msg_put_u32(actions, XF_ODP_ATTR_RECIRC, recirc_id);
+    }
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
         retval = parse_nested(s + n, lists[i].name, lists[i].type, parse_list,
                               context, actions);

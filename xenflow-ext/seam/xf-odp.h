@@ -37,8 +37,16 @@
  *     XF_ODP_ATTR_FORWARD  nested actions (verdict XF_FORWARD only)
  *     XF_ODP_ATTR_PUNT     nested actions (verdicts XF_FORWARD and XF_PUNT)
  *
+ * Verdict XF_ODP_FIB leaves the decision to the router's compiled table, for
+ * each packet by itself (seam/xf-fwd.h):
+ *
+ *     XF_ODP_ATTR_RECIRC   uint32_t, recirculation id of the pipeline behind
+ *                          the router
+ *     XF_ODP_ATTR_PUNT     as above
+ *
  * As text, e.g.
  *
+ *     xenflow(router=1,fib,recirc(0x1),punt(4))
  *     xenflow(router=1,src=52:54:00:00:01:02,dst=52:54:00:00:02:02,mtu=1500,
  *             forward(3),punt(4))
  *     xenflow(router=1,reason=no-route,punt(4))
@@ -74,11 +82,14 @@ enum xf_odp_attr {
     XF_ODP_ATTR_SPEC,
     XF_ODP_ATTR_FORWARD,
     XF_ODP_ATTR_PUNT,
+    XF_ODP_ATTR_RECIRC,
 };
+
+#define XF_ODP_FIB (XF_DROP + 1)
 
 struct xf_odp_spec {
     uint32_t router;            /* Router id. */
-    uint8_t verdict;            /* enum xf_verdict. */
+    uint8_t verdict;            /* enum xf_verdict, or XF_ODP_FIB. */
     uint8_t reason;             /* enum xf_punt_reason, if XF_PUNT. */
     uint16_t mtu;               /* Bytes of IP packet, if XF_FORWARD. */
     struct eth_addr src;        /* New source MAC, if XF_FORWARD. */
@@ -104,8 +115,17 @@ int xf_odp_parse(const char *s, xf_odp_parse_list_fn *,
  * attribute: for those that look through actions (sFlow, IPFIX). */
 const struct nlattr *xf_odp_actions(const struct nlattr *a);
 
+/* What a fib action says. */
+struct xf_odp_fib {
+    uint32_t router;
+    uint32_t recirc_id;
+    const struct nlattr *punt;  /* Nested actions; NULL: none. */
+};
+void xf_odp_fib_get(const struct nlattr *a, struct xf_odp_fib *);
+
 /* Executes 'a' on 'batch', like odp_execute_actions().  The packets are taken
- * over if 'steal', else copied. */
+ * over if 'steal', else copied.  A fib action is 'cb's, which gets it as a
+ * whole. */
 void xf_odp_execute(void *dp, struct dp_packet_batch *batch, bool steal,
                     const struct nlattr *a, odp_execute_cb);
 
@@ -115,6 +135,10 @@ struct dp_packet;
 bool xf_odp_check(const struct dp_packet *packet, uint16_t mtu,
                   enum xf_punt_reason *reason);
 
+/* Gives 'packet', which passed xf_odp_check(), new MACs and its next TTL. */
+void xf_odp_rewrite(struct dp_packet *packet, struct eth_addr src,
+                    struct eth_addr dst);
+
 /* Registers router 'id' with a limit of 'punt_rate' punted packets per second
  * (0: none; own addresses are never limited), or changes its limit. */
 void xf_odp_router_add(uint32_t id, uint32_t punt_rate);
@@ -122,5 +146,22 @@ void xf_odp_router_del(uint32_t id);
 
 struct xf_dp_stats;
 bool xf_odp_router_stats(uint32_t id, struct xf_dp_stats *);
+
+/* Makes 'rt' (NULL: none) the table by which fib actions forward packets of
+ * router 'id', with 'seed' for xf_flow_hash(). */
+struct xf_rt;
+void xf_odp_router_set_table(uint32_t id, const struct xf_rt *rt,
+                             uint32_t seed);
+
+/* For those that execute fib actions, inside RCU. */
+struct xf_dp_router;
+struct xf_dp_router *xf_odp_router_find(uint32_t id);
+/* The table, or NULL, and its seed. */
+const struct xf_rt *xf_odp_router_table(const struct xf_dp_router *,
+                                        uint32_t *seed);
+/* Counts a punt and returns true if it may pass. */
+bool xf_odp_punt_admit(struct xf_dp_router *, enum xf_punt_reason);
+void xf_odp_count(struct xf_dp_router *, uint64_t n_packets, uint64_t n_bytes,
+                  uint64_t n_dropped);
 
 #endif /* seam/xf-odp.h */

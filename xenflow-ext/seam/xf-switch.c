@@ -42,6 +42,7 @@
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "packets.h"
+#include "seam/xf-fwd.h"
 #include "seam/xf-odp.h"
 #include "seq.h"
 #include "sset.h"
@@ -101,6 +102,7 @@ struct seam {
     atomic_uint64_t done;
     struct shash owed;          /* Of struct owed by backer type. Main. */
     struct seq *done_seq;       /* Changes when 'done' does. */
+    struct xf_fwd_reader readers[XF_RT_N_COUNTED]; /* Engine's. */
     struct latch wakeup;        /* Wakes the main thread. */
 
     struct ovs_mutex mutex;
@@ -491,6 +493,26 @@ static void
 seam_router_del(const struct xf_switch *sw OVS_UNUSED, uint32_t id)
 {
     xf_odp_router_del(id);
+    xf_fwd_forget();
+}
+
+static void
+seam_router_set_table(const struct xf_switch *sw OVS_UNUSED, uint32_t id,
+                      const struct xf_rt *rt, uint32_t seed)
+{
+    xf_odp_router_set_table(id, rt, seed);
+}
+
+static void
+seam_router_counts(const struct xf_switch *sw, uint32_t id,
+                   enum xf_rt_counted kind, struct xf_counted_reader *reader)
+{
+    struct seam *s = CONST_CAST(struct seam *,
+                                CONTAINER_OF(sw, struct seam, ops));
+
+    xf_fwd_reader_init(&s->readers[kind], id, kind);
+    reader->read = xf_fwd_read;
+    reader->aux = &s->readers[kind];
 }
 
 static bool
@@ -617,6 +639,8 @@ static const struct xf_switch seam_ops = {
     .inject = seam_inject,
     .router_add = seam_router_add,
     .router_del = seam_router_del,
+    .router_set_table = seam_router_set_table,
+    .router_counts = seam_router_counts,
     .router_stats = seam_router_stats,
     .router_binding = seam_router_binding,
     .vif_exists = seam_vif_exists,

@@ -424,6 +424,100 @@ xf_compose(struct xlate_ctx *ctx, const struct xf_visit *v,
     }
 }
 
+/* ---- Translation "fib". ---- */
+
+/* True if packets are looked up by the datapath, one by one. */
+static bool
+xf_is_fib(const struct xlate_ctx *ctx, const struct xf_visit *v)
+{
+    return (ctx->xbridge->support.xenflow && xf_router_is_fib(v->router)
+            && is_ip_any(&ctx->xin->flow));
+}
+
+/* In a trace: says what the datapath will do with this packet. */
+static void
+xf_explain_fib(struct xlate_ctx *ctx, const struct xf_visit *v)
+{
+    if (OVS_LIKELY(!ctx->xin->trace)) {
+        return;
+    }
+
+    struct flow_wildcards old_wc = *ctx->wc;
+    struct flow old_base = ctx->base_flow;
+    mirror_mask_t mirrors = ctx->mirrors;
+    uint32_t n_outputs = ctx->sflow_n_outputs;
+    odp_port_t odp_port = ctx->sflow_odp_port;
+    ofp_port_t nf_iface = ctx->nf_output_iface;
+    size_t size = ctx->odp_actions->size;
+    struct xf_rt_result r;
+
+    xf_decide(ctx, v, &r);
+    xf_report_decision(ctx, v, &r);
+    if (r.verdict == XF_FORWARD) {
+        xf_compose_forward(ctx, v, &r, true);
+    }
+    ctx->odp_actions->size = size;
+    ctx->nf_output_iface = nf_iface;
+    ctx->sflow_odp_port = odp_port;
+    ctx->sflow_n_outputs = n_outputs;
+    ctx->mirrors = mirrors;
+    ctx->base_flow = old_base;
+    *ctx->wc = old_wc;
+}
+
+/* The id by which a packet goes on behind the router: in table 0 of its bridge,
+ * with its port as the input port.  0 if there is none left. */
+static uint32_t
+xf_recirc_id(struct xlate_ctx *ctx, const struct xf_visit *v)
+{
+    struct flow flow;
+
+    memset(&flow, 0, sizeof flow);
+    flow.in_port.ofp_port = v->port->ofp_port;
+    flow.actset_output = OFPP_UNSET;
+
+    struct frozen_state state = {
+        .ofproto_uuid = ctx->xbridge->ofproto->uuid,
+        .mirrors = ctx->mirrors,
+        .xport_uuid = v->port->uuid,
+    };
+    frozen_metadata_from_flow(&state.metadata, &flow);
+
+    uint32_t id = recirc_alloc_id_ctx(&state);
+    if (id) {
+        recirc_refs_add(&ctx->xout->recircs, id);
+    } else {
+        xlate_report_error(ctx, "Failed to allocate recirculation id");
+        ctx->error = XLATE_NO_RECIRCULATION_CONTEXT;
+    }
+    return id;
+}
+
+/* Composes the action that lets the datapath look each packet up. */
+static void
+xf_compose_fib(struct xlate_ctx *ctx, const struct xf_visit *v)
+{
+    struct xf_odp_spec spec;
+
+    xlate_commit_actions(ctx);
+    memset(&spec, 0, sizeof spec);
+    spec.router = xf_router_id(v->router);
+    spec.verdict = XF_ODP_FIB;
+
+    uint32_t recirc_id = xf_recirc_id(ctx, v);
+    if (!recirc_id) {
+        return;
+    }
+    size_t outer = nl_msg_start_nested(ctx->odp_actions,
+                                       OVS_ACTION_ATTR_XENFLOW);
+    nl_msg_put_unspec(ctx->odp_actions, XF_ODP_ATTR_SPEC, &spec, sizeof spec);
+    nl_msg_put_u32(ctx->odp_actions, XF_ODP_ATTR_RECIRC, recirc_id);
+    size_t inner = nl_msg_start_nested(ctx->odp_actions, XF_ODP_ATTR_PUNT);
+    xf_compose_punt(ctx, v);
+    nl_msg_end_nested(ctx->odp_actions, inner);
+    nl_msg_end_nested(ctx->odp_actions, outer);
+}
+
 /* Routes a unicast frame for the router's own MAC, or gives it to the VM that
  * does so. */
 static void
@@ -438,6 +532,11 @@ xf_forward(struct xlate_ctx *ctx, const struct xf_visit *v)
         return;
     }
 
+    if (xf_is_fib(ctx, v)) {
+        xf_explain_fib(ctx, v);
+        xf_compose_fib(ctx, v);
+        return;
+    }
     xf_decide(ctx, v, &r);
     xf_report_decision(ctx, v, &r);
     if (r.route_stat || r.neigh_stat) {

@@ -22,7 +22,7 @@
  *
  * Threads: as said at each member. */
 
-#include "core/rule-table.h"
+#include "core/rule-table-fib.h"
 
 struct ds;
 
@@ -58,6 +58,18 @@ struct xf_switch {
     void (*router_add)(const struct xf_switch *, uint32_t id,
                        const char *name, uint32_t punt_rate);
     void (*router_del)(const struct xf_switch *, uint32_t id);
+
+    /* Engine's thread.  Makes 'rt', which lives as long as the router and has
+     * its compiled form, the table by which the datapath looks its packets up,
+     * with 'seed' for xf_flow_hash(). */
+    void (*router_set_table)(const struct xf_switch *, uint32_t id,
+                             const struct xf_rt *rt, uint32_t seed);
+
+    /* Engine's thread.  Sets 'read' and 'aux' of a reader of what datapath
+     * threads have counted for router 'id', good for this turn and until the
+     * next call for that 'kind'. */
+    void (*router_counts)(const struct xf_switch *, uint32_t id,
+                          enum xf_rt_counted kind, struct xf_counted_reader *);
 
     /* Engine's thread.  False if there is no such router. */
     bool (*router_stats)(const struct xf_switch *, uint32_t id,

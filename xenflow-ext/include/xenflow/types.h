@@ -79,6 +79,8 @@ bool xf_punt_reason_from_name(const char *name, enum xf_punt_reason *reason);
  * thread. */
 struct xf_stat {
     struct ovs_refcount refcount;
+    uint32_t number;            /* Of xf_counted_add(), 0: none. */
+    uint32_t n_owners;          /* Objects of a rule table that it counts. */
     atomic_uint64_t n_packets;
     atomic_uint64_t n_bytes;
     atomic_llong used_ms;       /* Monotonic ms of last packet; 0: never. */
@@ -89,6 +91,12 @@ struct xf_stat *xf_stat_ref(const struct xf_stat *);
 void xf_stat_unref(struct xf_stat *);
 void xf_stat_add(struct xf_stat *, uint64_t n_packets, uint64_t n_bytes,
                  long long int used_ms);
+
+/* The hash of a flow that chooses among equal next hops: the same in every
+ * build and on every host.  Ports are 0 where there are none. */
+uint32_t xf_flow_hash(uint32_t seed, const struct in6_addr *src,
+                      const struct in6_addr *dst, uint8_t proto,
+                      ovs_be16 sport, ovs_be16 dport);
 
 /* A prefix: 'addr' has zeros beyond 'len' bits. */
 struct xf_prefix {

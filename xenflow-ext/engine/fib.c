@@ -1,0 +1,127 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <config.h>
+
+#include "core/rule-table-fib.h"
+#include "engine/engine-private.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "ovs-rcu.h"
+
+VLOG_DEFINE_THIS_MODULE(xf_fib);
+
+/* Counters of datapath threads are collected so often: a neighbour that is used
+ * must be known as such long before it expires. */
+#define FOLD_MS 1000
+
+/* Most routes of a router of which that is done at a time.  Their counters are
+ * for showing only. */
+#define FOLD_ROUTES 50000
+
+/* Makes the datapath look packets of 'router' up in the compiled table, or
+ * lets translation do it.  The table stays compiled once it is: until all
+ * cached translations are revalidated, packets are looked up there. */
+void
+xf_router_set_fib(struct xf_router *router, bool fib)
+{
+    const struct xf_switch *sw = router->engine->sw;
+
+    if (fib && !xf_rt_fib_is_enabled(router->rt)) {
+        xf_rt_fib_enable(router->rt, NULL);
+        sw->router_set_table(sw, router->id, router->rt, router->ecmp_seed);
+        VLOG_INFO("router %s: table compiled into %"PRIuSIZE" bytes",
+                  router->name, xf_rt_fib_bytes(router->rt));
+    }
+    atomic_store_relaxed(&router->fib, fib);
+    if (fib) {
+        router->engine->next_fold_ms = 0;
+    }
+}
+
+/* Collects what datapath threads have counted for 'router' since the last
+ * time. */
+void
+xf_router_fold(struct xf_router *router, long long int now_ms)
+{
+    const struct xf_switch *sw = router->engine->sw;
+    struct xf_counted_reader reader;
+
+    reader.now_ms = now_ms;
+    sw->router_counts(sw, router->id, XF_RT_NEIGHBORS, &reader);
+    xf_counted_fold(xf_rt_counted(router->rt, XF_RT_NEIGHBORS), 0, SIZE_MAX,
+                    &reader);
+    sw->router_counts(sw, router->id, XF_RT_ROUTES, &reader);
+    router->next_fold = xf_counted_fold(xf_rt_counted(router->rt,
+                                                      XF_RT_ROUTES),
+                                        router->next_fold, FOLD_ROUTES,
+                                        &reader);
+}
+
+/* Numbers of routes and neighbours that are gone may be used again. */
+static void
+free_numbers(struct xf_router *router, long long int now_ms)
+{
+    const struct xf_switch *sw = router->engine->sw;
+    struct xf_counted_reader readers[XF_RT_N_COUNTED];
+
+    for (int i = 0; i < XF_RT_N_COUNTED; i++) {
+        readers[i].now_ms = now_ms;
+        sw->router_counts(sw, router->id, i, &readers[i]);
+    }
+    xf_rt_fib_grace(router->rt, readers);
+}
+
+/* RCU callback. */
+static void
+fold_grace_over(struct xf_engine *engine)
+{
+    atomic_store(&engine->fold_grace_over, true);
+}
+
+void
+xf_fold_run(struct xf_engine *engine, long long int now_ms)
+{
+    struct xf_router *router;
+    bool grace_over;
+
+    if (now_ms < engine->next_fold_ms) {
+        return;
+    }
+    engine->next_fold_ms = LLONG_MAX;
+    atomic_read(&engine->fold_grace_over, &grace_over);
+    LIST_FOR_EACH (router, node, &engine->routers) {
+        if (xf_rt_fib_is_enabled(router->rt)) {
+            engine->next_fold_ms = now_ms + FOLD_MS;
+            xf_router_fold(router, now_ms);
+            if (grace_over) {
+                free_numbers(router, now_ms);
+            }
+        }
+    }
+    if (grace_over) {
+        atomic_store(&engine->fold_grace_over, false);
+        ovsrcu_postpone(fold_grace_over, engine);
+    }
+}
+
+void
+xf_fold_wait(struct xf_engine *engine)
+{
+    if (engine->next_fold_ms != LLONG_MAX) {
+        poll_timer_wait_until(engine->next_fold_ms);
+    }
+}

@@ -1,0 +1,730 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <config.h>
+
+#include "seam/xf-fwd.h"
+
+#include <netinet/in.h>
+
+#include "cmap.h"
+#include "core/rule-table-fib.h"
+#include "flow.h"
+#include "hash.h"
+#include "openvswitch/list.h"
+#include "ovs-rcu.h"
+#include "ovs-thread.h"
+#include "packets.h"
+#include "seam/xf-odp.h"
+#include "unaligned.h"
+#include "util.h"
+
+/* ---- Counters. ---- */
+
+/* Counters by number, in chunks: the first has 2**CHUNK_BITS, each other as
+ * many as all before it. */
+#define CHUNK_BITS 7
+#define N_CHUNKS (32 - CHUNK_BITS)
+
+struct counter {
+    atomic_uint64_t n_packets;
+    atomic_uint64_t n_bytes;
+};
+
+struct counters {
+    OVSRCU_TYPE(struct counter *) chunks[N_CHUNKS];
+};
+
+static unsigned int
+chunk_of(uint32_t number, uint32_t *ofs)
+{
+    unsigned int chunk = (number >> CHUNK_BITS
+                          ? 64 - CHUNK_BITS - raw_clz64(number) : 0);
+
+    *ofs = chunk ? number - (UINT32_C(1) << (chunk + CHUNK_BITS - 1)) : number;
+    return chunk;
+}
+
+static struct counter *
+counter_add(struct counters *counters, unsigned int chunk, uint32_t ofs)
+{
+    size_t n = UINT64_C(1) << (CHUNK_BITS + MAX(chunk, 1) - 1);
+    struct counter *new = xcalloc(n, sizeof *new);
+
+    ovsrcu_set(&counters->chunks[chunk], new);
+    return &new[ofs];
+}
+
+/* The owner's counter 'number'. */
+static struct counter *
+counter_get(struct counters *counters, uint32_t number)
+{
+    uint32_t ofs;
+    unsigned int chunk = chunk_of(number, &ofs);
+    struct counter *c = ovsrcu_get_protected(struct counter *,
+                                             &counters->chunks[chunk]);
+
+    return OVS_LIKELY(c) ? &c[ofs] : counter_add(counters, chunk, ofs);
+}
+
+static void
+counter_count(struct counter *c, uint64_t n_bytes)
+{
+    uint64_t n;
+
+    atomic_read_relaxed(&c->n_packets, &n);
+    atomic_store_relaxed(&c->n_packets, n + 1);
+    atomic_read_relaxed(&c->n_bytes, &n);
+    atomic_store_relaxed(&c->n_bytes, n + n_bytes);
+}
+
+static void
+counters_read(const struct counters *counters, uint32_t number,
+              struct xf_count *count)
+{
+    uint32_t ofs;
+    unsigned int chunk = chunk_of(number, &ofs);
+    struct counter *c = ovsrcu_get(struct counter *,
+                                   &counters->chunks[chunk]);
+
+    if (c) {
+        uint64_t n;
+
+        atomic_read_relaxed(&c[ofs].n_packets, &n);
+        count->n_packets += n;
+        atomic_read_relaxed(&c[ofs].n_bytes, &n);
+        count->n_bytes += n;
+    }
+}
+
+/* Adds all of 'from' to 'to', which belongs to the caller. */
+static void
+counters_move(struct counters *to, const struct counters *from)
+{
+    for (size_t i = 0; i < N_CHUNKS; i++) {
+        struct counter *c = ovsrcu_get_protected(struct counter *,
+                                                 &from->chunks[i]);
+        uint32_t base = i ? UINT32_C(1) << (CHUNK_BITS + i - 1) : 0;
+        size_t n = UINT64_C(1) << (CHUNK_BITS + MAX(i, 1) - 1);
+
+        for (size_t j = 0; c && j < n; j++) {
+            uint64_t n_packets, n_bytes, orig;
+
+            atomic_read_relaxed(&c[j].n_packets, &n_packets);
+            atomic_read_relaxed(&c[j].n_bytes, &n_bytes);
+            if (n_packets) {
+                struct counter *sum = counter_get(to, base + j);
+
+                atomic_add_relaxed(&sum->n_packets, n_packets, &orig);
+                atomic_add_relaxed(&sum->n_bytes, n_bytes, &orig);
+            }
+        }
+    }
+}
+
+static void
+counters_free(struct counters *counters)
+{
+    for (size_t i = 0; i < N_CHUNKS; i++) {
+        free(ovsrcu_get_protected(struct counter *, &counters->chunks[i]));
+    }
+}
+
+/* ---- A thread's state. ---- */
+
+/* What a next hop means: one of its ways. */
+struct way {
+    uint8_t verdict;            /* enum xf_verdict. */
+    uint8_t reason;             /* enum xf_punt_reason, if XF_PUNT. */
+    bool on_link;               /* The destination is the neighbour. */
+    uint32_t end;               /* Weights up to this way, it included. */
+    struct xf_adj *adj;         /* If XF_FORWARD and not 'on_link'. */
+    const struct xf_iface *out; /* If 'on_link'; good for 'version'. */
+};
+
+struct next_hop {
+    uint32_t version;           /* Of the table when this was looked up. */
+    uint32_t n;                 /* Ways. */
+    struct way *ways;
+};
+
+/* What a thread knows of a router. */
+struct fwd_router {
+    struct cmap_node node;      /* In struct xf_fwd 'routers'. */
+    uint32_t id;
+    struct counters counters[XF_RT_N_COUNTED];
+    struct next_hop *next_hops; /* By index. */
+    size_t n_next_hops;
+    struct xf_adj **adjs;       /* By the neighbour's number. */
+    size_t n_adjs;
+};
+
+struct xf_fwd {
+    struct ovs_list list_node;  /* In 'all'. */
+    struct cmap routers;        /* struct fwd_router by id. */
+    uint32_t n_forgotten;       /* 'all_forgotten' when last swept. */
+    void (*release)(struct dp_netdev_flow *);
+};
+
+/* All of the process, for those who read counters. */
+static struct ovs_mutex all_mutex = OVS_MUTEX_INITIALIZER;
+static struct ovs_list all OVS_GUARDED_BY(all_mutex)
+    = OVS_LIST_INITIALIZER(&all);
+/* What threads that are no more have counted. */
+static struct xf_fwd departed OVS_GUARDED_BY(all_mutex)
+    = { .routers = CMAP_INITIALIZER };
+/* How many routers ceased to be. */
+static atomic_uint32_t all_forgotten;
+
+struct xf_fwd *
+xf_fwd_create(void (*release)(struct dp_netdev_flow *))
+{
+    struct xf_fwd *fwd = xzalloc(sizeof *fwd);
+
+    cmap_init(&fwd->routers);
+    fwd->release = release;
+    atomic_read_relaxed(&all_forgotten, &fwd->n_forgotten);
+    ovs_mutex_lock(&all_mutex);
+    ovs_list_push_back(&all, &fwd->list_node);
+    ovs_mutex_unlock(&all_mutex);
+    return fwd;
+}
+
+static struct fwd_router *
+router_find(const struct xf_fwd *fwd, uint32_t id)
+{
+    struct fwd_router *r;
+
+    CMAP_FOR_EACH_WITH_HASH (r, node, hash_int(id, 0), &fwd->routers) {
+        if (r->id == id) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+static struct fwd_router *
+router_get(struct xf_fwd *fwd, uint32_t id)
+{
+    struct fwd_router *r = router_find(fwd, id);
+
+    if (OVS_UNLIKELY(!r)) {
+        r = xzalloc(sizeof *r);
+        r->id = id;
+        cmap_insert(&fwd->routers, &r->node, hash_int(id, 0));
+    }
+    return r;
+}
+
+static void
+adj_release(const struct xf_fwd *fwd, struct xf_adj *adj)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(adj->egress); i++) {
+        if (adj->egress[i].flow) {
+            fwd->release(adj->egress[i].flow);
+            adj->egress[i].flow = NULL;
+        }
+    }
+}
+
+/* Readers of counters may still hold it. */
+static void
+router_free(struct fwd_router *r)
+{
+    for (size_t i = 0; i < XF_RT_N_COUNTED; i++) {
+        counters_free(&r->counters[i]);
+    }
+    free(r);
+}
+
+static void
+router_destroy(struct xf_fwd *fwd, struct fwd_router *r)
+{
+    for (size_t i = 0; i < r->n_adjs; i++) {
+        if (r->adjs[i]) {
+            adj_release(fwd, r->adjs[i]);
+            free(r->adjs[i]);
+        }
+    }
+    free(r->adjs);
+    for (size_t i = 0; i < r->n_next_hops; i++) {
+        free(r->next_hops[i].ways);
+    }
+    free(r->next_hops);
+    cmap_remove(&fwd->routers, &r->node, hash_int(r->id, 0));
+    ovsrcu_postpone(router_free, r);
+}
+
+/* Frees what is kept for routers that are no more. */
+static void
+sweep(struct xf_fwd *fwd)
+{
+    struct fwd_router *r;
+
+    CMAP_FOR_EACH (r, node, &fwd->routers) {
+        if (!xf_odp_router_find(r->id)) {
+            router_destroy(fwd, r);
+        }
+    }
+}
+
+void
+xf_fwd_destroy(struct xf_fwd *fwd)
+{
+    struct fwd_router *r;
+
+    if (!fwd) {
+        return;
+    }
+    ovs_mutex_lock(&all_mutex);
+    CMAP_FOR_EACH (r, node, &fwd->routers) {
+        if (xf_odp_router_find(r->id)) {
+            struct fwd_router *old = router_get(&departed, r->id);
+
+            for (size_t i = 0; i < XF_RT_N_COUNTED; i++) {
+                counters_move(&old->counters[i], &r->counters[i]);
+            }
+        }
+        router_destroy(fwd, r);
+    }
+    ovs_list_remove(&fwd->list_node);
+    ovs_mutex_unlock(&all_mutex);
+    cmap_destroy(&fwd->routers);
+    free(fwd);
+}
+
+void
+xf_fwd_forget(void)
+{
+    uint32_t orig;
+
+    ovs_mutex_lock(&all_mutex);
+    sweep(&departed);
+    ovs_mutex_unlock(&all_mutex);
+    atomic_add_relaxed(&all_forgotten, 1, &orig);
+}
+
+/* ---- Counters, for other threads. ---- */
+
+static void
+reader_add(struct xf_fwd_reader *reader, const struct xf_fwd *fwd,
+           uint32_t id, enum xf_rt_counted kind)
+{
+    const struct fwd_router *r = router_find(fwd, id);
+
+    if (r && reader->n < ARRAY_SIZE(reader->counters)) {
+        reader->counters[reader->n++] = &r->counters[kind];
+    }
+}
+
+void
+xf_fwd_reader_init(struct xf_fwd_reader *reader, uint32_t id,
+                   enum xf_rt_counted kind)
+{
+    const struct xf_fwd *fwd;
+
+    reader->n = 0;
+    ovs_mutex_lock(&all_mutex);
+    reader_add(reader, &departed, id, kind);
+    LIST_FOR_EACH (fwd, list_node, &all) {
+        reader_add(reader, fwd, id, kind);
+    }
+    ovs_mutex_unlock(&all_mutex);
+}
+
+void
+xf_fwd_read(uint32_t number, struct xf_count *count, void *reader_)
+{
+    const struct xf_fwd_reader *reader = reader_;
+
+    memset(count, 0, sizeof *count);
+    for (size_t i = 0; i < reader->n; i++) {
+        counters_read(reader->counters[i], number, count);
+    }
+}
+
+/* ---- Next hops and adjacencies. ---- */
+
+/* Makes '*array' of '*n' elements longer than 'i'; new ones are zeros. */
+static void *
+grow(void *array, size_t *n, size_t i, size_t size)
+{
+    size_t new_n = MAX(i + 1, *n + *n / 2 + 8);
+
+    array = xrealloc(array, new_n * size);
+    memset((char *) array + *n * size, 0, (new_n - *n) * size);
+    *n = new_n;
+    return array;
+}
+
+/* The adjacency of 'path', which forwards. */
+static struct xf_adj *
+adj_get(struct xf_fwd *fwd, struct fwd_router *r, const struct xf_path *path,
+        uint32_t version)
+{
+    const struct xf_iface *out = path->out;
+    struct xf_adj *adj;
+
+    if (path->neighbor >= r->n_adjs) {
+        r->adjs = grow(r->adjs, &r->n_adjs, path->neighbor, sizeof *r->adjs);
+    }
+    adj = r->adjs[path->neighbor];
+    if (!adj) {
+        adj = r->adjs[path->neighbor] = xzalloc(sizeof *adj);
+        adj->number = path->neighbor;
+    } else if (adj->version == version) {
+        return adj;
+    }
+    adj->version = version;
+    if (!eth_addr_equals(adj->dmac, path->dmac)
+        || !eth_addr_equals(adj->smac, out->mac)
+        || adj->vlan != out->vlan) {
+        adj->dmac = path->dmac;
+        adj->smac = out->mac;
+        adj->vlan = out->vlan;
+        adj_release(fwd, adj);
+    }
+    adj->mtu = out->mtu;
+    return adj;
+}
+
+static void
+way_from_path(struct xf_fwd *fwd, struct fwd_router *r,
+              const struct xf_path *path, uint32_t version, struct way *way)
+{
+    memset(way, 0, sizeof *way);
+    way->verdict = path->verdict;
+    way->reason = path->reason;
+    way->on_link = path->on_link;
+    way->out = path->out;
+    if (!path->on_link && path->verdict == XF_FORWARD) {
+        way->adj = adj_get(fwd, r, path, version);
+    }
+}
+
+/* What 'target' means at 'version'. */
+static const struct next_hop *
+next_hop_get(struct xf_fwd *fwd, struct fwd_router *r,
+             const struct xf_rt *rt, uint32_t target, uint32_t version)
+{
+    uint32_t index = target - XF_TARGET_NEXTHOP;
+
+    if (OVS_UNLIKELY(index >= r->n_next_hops)) {
+        r->next_hops = grow(r->next_hops, &r->n_next_hops, index,
+                            sizeof *r->next_hops);
+    }
+
+    struct next_hop *nh = &r->next_hops[index];
+    if (OVS_UNLIKELY(nh->version != version)) {
+        struct xf_path paths[XF_NH_MAX];
+        uint32_t end = 0;
+
+        nh->n = xf_rt_paths(rt, target, paths);
+        nh->ways = xrealloc(nh->ways, nh->n * sizeof *nh->ways);
+        for (size_t i = 0; i < nh->n; i++) {
+            way_from_path(fwd, r, &paths[i], version, &nh->ways[i]);
+            nh->ways[i].end = end += paths[i].weight;
+        }
+        nh->version = version;
+    }
+    return nh;
+}
+
+/* ---- Packets. ---- */
+
+/* What stays the same for a batch. */
+struct job {
+    struct xf_fwd *fwd;
+    struct fwd_router *router;
+    struct xf_dp_router *dp;
+    const struct xf_rt *rt;
+    uint32_t version;
+    uint32_t seed;              /* Of xf_flow_hash(). */
+    struct xf_fwd_result *result;
+    uint64_t n_bytes;           /* Of those forwarded. */
+    uint64_t n_dropped;
+};
+
+static void
+get_addrs(const struct dp_packet *packet, struct in6_addr *src,
+          struct in6_addr *dst)
+{
+    const uint8_t *l3 = dp_packet_l3(packet);
+
+    if (l3[0] >> 4 == 4) {
+        const struct ip_header *ip
+            = ALIGNED_CAST(const struct ip_header *, l3);
+
+        in6_addr_set_mapped_ipv4(src, get_16aligned_be32(&ip->ip_src));
+        in6_addr_set_mapped_ipv4(dst, get_16aligned_be32(&ip->ip_dst));
+    } else {
+        const struct ovs_16aligned_ip6_hdr *ip6
+            = ALIGNED_CAST(const struct ovs_16aligned_ip6_hdr *, l3);
+
+        memcpy(src, &ip6->ip6_src, sizeof *src);
+        memcpy(dst, &ip6->ip6_dst, sizeof *dst);
+    }
+}
+
+/* The hash that chooses among equal next hops.  The flow is what upstream
+ * extracts, as in translation. */
+static uint32_t
+packet_hash(const struct job *job, struct dp_packet *packet)
+{
+    struct in6_addr src, dst;
+    struct flow flow;
+
+    flow_extract(packet, &flow);
+    get_addrs(packet, &src, &dst);
+
+    bool ports = !(flow.nw_frag & FLOW_NW_FRAG_ANY)
+                 && (flow.nw_proto == IPPROTO_TCP
+                     || flow.nw_proto == IPPROTO_UDP
+                     || flow.nw_proto == IPPROTO_SCTP);
+    return xf_flow_hash(job->seed, &src, &dst, flow.nw_proto,
+                        ports ? flow.tp_src : 0, ports ? flow.tp_dst : 0);
+}
+
+/* Chooses a way by hash threshold (RFC 2992), as xf_rt_lookup() does. */
+static const struct way *
+choose(const struct job *job, const struct next_hop *nh,
+       struct dp_packet *packet)
+{
+    const struct way *way = nh->ways;
+
+    if (nh->n > 1) {
+        uint64_t total = nh->ways[nh->n - 1].end;
+        uint32_t point = (packet_hash(job, packet) * total) >> 32;
+
+        while (point >= way->end) {
+            way++;
+        }
+    }
+    return way;
+}
+
+static void
+punt(struct job *job, struct dp_packet *packet, enum xf_punt_reason reason)
+{
+    if (xf_odp_punt_admit(job->dp, reason)) {
+        dp_packet_batch_add(&job->result->punts, packet);
+    } else {
+        dp_packet_delete(packet);
+    }
+}
+
+static void
+drop(struct job *job, struct dp_packet *packet)
+{
+    job->n_dropped++;
+    dp_packet_delete(packet);
+}
+
+static void
+forward(struct job *job, struct dp_packet *packet, struct xf_adj *adj)
+{
+    struct xf_fwd_result *result = job->result;
+    uint32_t size = dp_packet_size(packet);
+    enum xf_punt_reason reason;
+
+    if (OVS_UNLIKELY(!xf_odp_check(packet, adj->mtu, &reason))) {
+        punt(job, packet, reason);
+        return;
+    }
+    xf_odp_rewrite(packet, adj->smac, adj->dmac);
+    counter_count(counter_get(&job->router->counters[XF_RT_NEIGHBORS],
+                              adj->number), size);
+    job->n_bytes += size;
+    result->packets[result->n] = packet;
+    result->adjs[result->n++] = adj;
+}
+
+/* Forwards 'packet' to the neighbour that is its destination. */
+static void
+forward_on_link(struct job *job, struct dp_packet *packet,
+                const struct way *way)
+{
+    struct xf_path path = { .out = way->out };
+    struct in6_addr src, dst;
+
+    get_addrs(packet, &src, &dst);
+    xf_rt_path_on_link(job->rt, &dst, &path);
+    if (path.verdict == XF_FORWARD) {
+        forward(job, packet, adj_get(job->fwd, job->router, &path,
+                                     job->version));
+    } else {
+        punt(job, packet, path.reason);
+    }
+}
+
+static void
+carry_out(struct job *job, struct dp_packet *packet, uint64_t value)
+{
+    uint32_t target = xf_value_target(value);
+    const struct way *way;
+
+    if (OVS_UNLIKELY(target < XF_TARGET_NEXTHOP)) {
+        if (!value) {
+            punt(job, packet, XF_PUNT_NO_ROUTE);
+        } else if (target == XF_TARGET_DROP) {
+            drop(job, packet);
+        } else {
+            punt(job, packet, target - XF_TARGET_PUNT);
+        }
+        return;
+    }
+
+    way = choose(job, next_hop_get(job->fwd, job->router, job->rt, target,
+                                   job->version), packet);
+    if (way->on_link) {
+        forward_on_link(job, packet, way);
+    } else if (OVS_LIKELY(way->verdict == XF_FORWARD)) {
+        forward(job, packet, way->adj);
+    } else if (way->verdict == XF_DROP) {
+        drop(job, packet);
+    } else {
+        punt(job, packet, way->reason);
+    }
+}
+
+/* Looks up and carries out packets of one family. */
+static void
+forward_family(struct job *job, struct dp_packet *const packets[], size_t n,
+               bool is_v4)
+{
+    const struct xf_fib *fib = xf_rt_fib(job->rt, is_v4);
+    struct counters *counters = &job->router->counters[XF_RT_ROUTES];
+    struct in6_addr dsts[NETDEV_MAX_BURST];
+    const struct in6_addr *dst6[NETDEV_MAX_BURST];
+    uint32_t dst4[NETDEV_MAX_BURST];
+    uint64_t values[NETDEV_MAX_BURST];
+
+    if (is_v4) {
+        for (size_t i = 0; i < n; i++) {
+            const struct ip_header *ip = dp_packet_l3(packets[i]);
+
+            dst4[i] = ntohl(get_16aligned_be32(&ip->ip_dst));
+        }
+        xf_fib_lookup_v4(fib, dst4, values, n);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            const struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packets[i]);
+
+            memcpy(&dsts[i], &ip6->ip6_dst, sizeof dsts[i]);
+            dst6[i] = &dsts[i];
+        }
+        xf_fib_lookup_v6(fib, dst6, values, n);
+    }
+    atomic_thread_fence(memory_order_acquire);
+
+    /* Counters of routes are far apart: all of them are fetched first. */
+    struct counter *c[NETDEV_MAX_BURST];
+    for (size_t i = 0; i < n; i++) {
+        uint32_t number = xf_value_number(values[i]);
+
+        c[i] = number ? counter_get(counters, number) : NULL;
+        OVS_PREFETCH_WRITE(c[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (c[i]) {
+            counter_count(c[i], dp_packet_size(packets[i]));
+        }
+        carry_out(job, packets[i], values[i]);
+    }
+}
+
+/* 4 or 6 if 'packet' is so far whole that its destination can be looked up;
+ * else 0, and '*reason' says why. */
+static int
+family(const struct dp_packet *packet, enum xf_punt_reason *reason)
+{
+    const uint8_t *l3 = dp_packet_l3(packet);
+    size_t size = dp_packet_l3_size(packet);
+
+    *reason = XF_PUNT_MALFORMED;
+    if (!l3 || !size || !dp_packet_is_eth(packet)) {
+        return 0;
+    }
+    if (l3 - (const uint8_t *) dp_packet_data(packet) > VLAN_ETH_HEADER_LEN) {
+        *reason = XF_PUNT_NON_IP;
+        return 0;
+    }
+
+    ovs_be16 type = get_unaligned_be16(ALIGNED_CAST(const ovs_be16 *, l3 - 2));
+    if (type == htons(ETH_TYPE_IP)) {
+        return l3[0] >> 4 == 4 && size >= IP_HEADER_LEN ? 4 : 0;
+    } else if (type == htons(ETH_TYPE_IPV6)) {
+        return l3[0] >> 4 == 6 && size >= IPV6_HEADER_LEN ? 6 : 0;
+    }
+    *reason = XF_PUNT_NON_IP;
+    return 0;
+}
+
+static bool
+job_init(struct job *job, struct xf_fwd *fwd, uint32_t id)
+{
+    memset(job, 0, sizeof *job);
+    job->fwd = fwd;
+    job->dp = xf_odp_router_find(id);
+    job->rt = job->dp ? xf_odp_router_table(job->dp, &job->seed) : NULL;
+    if (!job->rt || !xf_rt_fib(job->rt, true)) {
+        return false;
+    }
+    job->version = xf_rt_version(job->rt);
+    job->router = router_get(fwd, id);
+    return true;
+}
+
+void
+xf_fwd_batch(struct xf_fwd *fwd, uint32_t id, struct dp_packet_batch *batch,
+             struct xf_fwd_result *result)
+{
+    struct dp_packet *packets[2][NETDEV_MAX_BURST];
+    size_t n[2] = { 0, 0 };
+    struct dp_packet *packet;
+    enum xf_punt_reason reason;
+    uint32_t n_forgotten;
+    struct job job;
+
+    atomic_read_relaxed(&all_forgotten, &n_forgotten);
+    if (OVS_UNLIKELY(fwd->n_forgotten != n_forgotten)) {
+        fwd->n_forgotten = n_forgotten;
+        sweep(fwd);
+    }
+    result->n = 0;
+    dp_packet_batch_init(&result->punts);
+    if (!job_init(&job, fwd, id)) {
+        /* The flow that led here is about to change. */
+        dp_packet_delete_batch(batch, true);
+        return;
+    }
+    job.result = result;
+    DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
+        int version = family(packet, &reason);
+
+        if (OVS_LIKELY(version)) {
+            packets[version == 4][n[version == 4]++] = packet;
+        } else {
+            punt(&job, packet, reason);
+        }
+    }
+    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
+        if (n[is_v4]) {
+            forward_family(&job, packets[is_v4], n[is_v4], is_v4);
+        }
+    }
+    xf_odp_count(job.dp, result->n, job.n_bytes, job.n_dropped);
+}
