@@ -77,7 +77,7 @@ for row in json.load(sys.stdin)[["punts"]]:
     xf_flush
   }
 
-  AT_CHECK([ovs-appctl xenflow/router-add vr1 punt-rate=0])
+  AT_CHECK([ovs-appctl xenflow/router-add vr1 punt-rate=0 ${XF_TRANSLATION:+translation=$XF_TRANSLATION}])
   AT_CHECK([ovs-appctl xenflow/port-add vr1 eth1 vlan=10 mac=$r1 vif=v1 ifindex=2 address=10.0.1.1/24,2001:db8:1::1/64])
   AT_CHECK([ovs-appctl xenflow/port-add vr1 eth2 vlan=20 mac=$r2 vif=v2 ifindex=3 address=10.0.2.1/24,2001:db8:2::1/64])
   AT_CHECK([ovs-appctl xenflow/neigh-add vr1 eth1 10.0.1.2 $n1])

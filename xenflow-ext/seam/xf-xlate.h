@@ -292,7 +292,7 @@ xf_set_punt(struct xf_rt_result *r, enum xf_punt_reason reason)
 
 /* The hash that picks among equal next hops. */
 static uint32_t
-xf_flow_hash(const struct xf_visit *v, const struct flow *flow,
+xf_visit_hash(const struct xf_visit *v, const struct flow *flow,
              const struct in6_addr *src, const struct in6_addr *dst)
 {
     bool ports = !(flow->nw_frag & FLOW_NW_FRAG_ANY)
@@ -366,7 +366,7 @@ xf_decide(struct xlate_ctx *ctx, const struct xf_visit *v,
         xf_set_punt(r, XF_PUNT_NON_IP);
         return;
     }
-    xf_rt_lookup(v->rt, &dst, xf_flow_hash(v, flow, &src, &dst), r);
+    xf_rt_lookup(v->rt, &dst, xf_visit_hash(v, flow, &src, &dst), r);
     xf_mask_decision(flow, ctx->wc, r);
 }
 
@@ -426,12 +426,19 @@ xf_compose(struct xlate_ctx *ctx, const struct xf_visit *v,
 
 /* ---- Translation "fib". ---- */
 
-/* True if packets are looked up by the datapath, one by one. */
+/* True if packets are looked up by the datapath, one by one.  Not where each
+ * packet has the same fate anyway; and not where sFlow wants to know, of a
+ * sample taken as it came, which port it leaves by. */
 static bool
 xf_is_fib(const struct xlate_ctx *ctx, const struct xf_visit *v)
 {
+    const struct flow *flow = &ctx->xin->flow;
+
+    WC_MASK_FIELD_MASK(ctx->wc, vlans[1].tci, htons(VLAN_CFI));
     return (ctx->xbridge->support.xenflow && xf_router_is_fib(v->router)
-            && is_ip_any(&ctx->xin->flow));
+            && !ctx->xbridge->sflow && is_ip_any(flow)
+            && !(flow->vlans[1].tci & htons(VLAN_CFI))
+            && !v->xvlan.v[1].tpid);
 }
 
 /* In a trace: says what the datapath will do with this packet. */
