@@ -32,7 +32,7 @@ import rig
 
 RATE = 10000                    # Changes per second.
 SPEAKER = "tests/test-xf-speaker"
-FPM = "127.0.0.1:2620"
+HOST = "127.0.0.1"
 BATCH = 1000                     # Flows per call of ovs-ofctl.
 
 
@@ -67,7 +67,7 @@ class ToSpeaker:
     def start(self):
         self.speaker = subprocess.Popen(
             [os.path.join(self.settings.build, SPEAKER), "--rate=%d" % RATE,
-             FPM, self.path], stdin=subprocess.DEVNULL,
+             HOST, self.path], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, text=True)
 
     def count(self):

@@ -60,9 +60,14 @@ def _cells(row):
             some("%.2f", row.get("share_of_rig")),
             some("%d", row["megaflows"]), "%.0f" % row["upcalls_per_s"],
             some("%.1f", row["load_s"]),
-            "%.0f" % (row["memory"] / row["parameters"]["prefixes"])
-            if (row["parameters"]["prefixes"] or 0) >= MEMORY_FROM else "-",
+            some("%.0f", _bytes_per_route(row)),
             "%.0f %%" % (100 * row["stolen_share"])]
+
+
+def _bytes_per_route(row):
+    wanted = row["parameters"]
+    n = (wanted["prefixes"] or 0) * (wanted["routers"] or 1)
+    return row["memory"] / n if n >= MEMORY_FROM else None
 
 
 def _remarks(row):

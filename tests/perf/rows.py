@@ -96,6 +96,7 @@ class Io:
     """testpmd's io forwarding: what the rig itself costs."""
 
     routes, ports, router = False, False, False
+    n_routers = 1
 
     def __init__(self, row, settings):
         self.row, self.settings = row, settings
@@ -177,33 +178,42 @@ class Flow(Naive):
     speaker = None
 
     def prepare(self, where):
-        self._add_router(where)
-        try:
-            where.control.call("xenflow/router-set", rig.ROUTER,
-                               "translation=" + self.TRANSLATION)
-        except rig.system.LabError:
-            # A build without the setting has translation flow only.
-            if self.TRANSLATION != "flow":
-                raise Skip("this build has no %s translation"
-                           % self.TRANSLATION) from None
-        self._add_ports(where)
+        self._add_interfaces(where, [rig.ROUTER])
+        self._add_router(where, rig.ROUTER, packets.ROUTER_MAC)
+        self._add_neighbors(where)
         self._load(where)
 
     @staticmethod
-    def _add_router(where):
-        where.vsctl("add-port", rig.BRIDGE, rig.ROUTER, "--", "set",
-                    "interface", rig.ROUTER, "type=xenflow")
-        where.control.call("xenflow/router-add", rig.ROUTER, "listen=" + churn.FPM,
-                           "punt-rate=0")
+    def _add_interfaces(where, names):
+        """The routers' own ports of the bridge."""
+        where.vsctl(*(word for name in names for word in (
+            "--", "add-port", rig.BRIDGE, name, "--", "set", "interface",
+            name, "type=xenflow")))
 
-    def _add_ports(self, where):
+    def _add_router(self, where, name, macs, port=2620):
+        """Router 'name', without routes; it listens on 'port'.  'macs' makes
+        the MACs of its interfaces."""
         call = where.control.call
+        options = [name, "listen=%s:%d" % (churn.HOST, port), "punt-rate=0",
+                   "stale=3600"]
+        try:
+            call("xenflow/router-add", *options,
+                 "translation=" + self.TRANSLATION)
+        except rig.system.LabError:
+            # A build that doesn't know the word has translation flow only.
+            call("xenflow/router-add", *options)
+            if self.TRANSLATION != "flow":
+                raise Skip("this build has no %s translation"
+                           % self.TRANSLATION) from None
         for s in range(self.row.n_egress + 1):
             addresses = ["%s/%d" % (packets.router_address(f, s), length)
                          for f, length in ((4, 24), (6, 64))]
-            call("xenflow/port-add", rig.ROUTER, "eth%d" % s,
-                 "vlan=%d" % rig.vlan(s), "mac=" + packets.ROUTER_MAC % s,
+            call("xenflow/port-add", name, "eth%d" % s,
+                 "vlan=%d" % rig.vlan(s), "mac=" + macs % s,
                  "ifindex=%d" % (1 + s), "address=" + ",".join(addresses))
+
+    def _add_neighbors(self, where):
+        call = where.control.call
         for s in range(1, self.row.n_egress + 1):
             for number in packets.GATEWAYS:
                 mac = packets.GATEWAY_MAC % (s, number)
@@ -212,18 +222,24 @@ class Flow(Naive):
                     call("xenflow/neigh-add", rig.ROUTER, "eth%d" % s,
                          packets.gateway_address(family, s, number), mac)
 
-    def _load(self, where):
-        row, begin = self.row, time.monotonic()
-        # The speaker holds its connection until its input, ours, is closed.
-        self.speaker = subprocess.Popen(
-            [os.path.join(self.settings.build, churn.SPEAKER),
-             "--ack=1000", "--hold", churn.FPM, self.settings.cache.speaker(
-                 row.family, row.n, row.n_egress)],
+    def _speak(self, where, name, port=2620):
+        """Loads the table into router 'name'; returns the speaker, which holds
+        its connection until its input is closed."""
+        row = self.row
+        speaker = subprocess.Popen(
+            [os.path.join(self.settings.build, churn.SPEAKER), "--ack=1000",
+             "--hold", "%s:%d" % (churn.HOST, port),
+             self.settings.cache.speaker(row.family, row.n, row.n_egress)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        line = self.speaker.stdout.readline()
+        line = speaker.stdout.readline()
         if "refused=0" not in line:
             raise rig.RigError("the speaker says: %s" % line)
-        where.control.call("xenflow/router-sync", rig.ROUTER)
+        where.control.call("xenflow/router-sync", name)
+        return speaker
+
+    def _load(self, where):
+        begin = time.monotonic()
+        self.speaker = self._speak(where, rig.ROUTER)
         self.load_s = time.monotonic() - begin
 
     def close(self):
@@ -233,8 +249,7 @@ class Flow(Naive):
 
     def expect_another(self, where):
         """The speaker goes; its routes stay, whatever the next one says."""
-        where.control.call("xenflow/router-set", rig.ROUTER,
-                           "stale=3600", "settle=3600")
+        where.control.call("xenflow/router-set", rig.ROUTER, "settle=3600")
         self.close()
         self.speaker = None
 
@@ -249,8 +264,35 @@ class Fib(Flow):
     TRANSLATION = "fib"
 
 
+class ManyFlow(Flow):
+    """As many routers as a large host has, all with the same table; one of
+    them has packets."""
+
+    n_routers = 1000
+
+    def prepare(self, where):
+        super().prepare(where)
+        begin = time.monotonic()
+        names = ["r%d" % index for index in range(1, self.n_routers)]
+        self._add_interfaces(where, names)
+        for index, name in enumerate(names, 1):
+            port = 10000 + index
+            # Above those of the router with packets.
+            self._add_router(where, name, "02:01:%02x:%02x:%%02x:01" % (
+                index >> 8, index & 255), port)
+            self._speak(where, name, port).communicate()
+        self.load_s += time.monotonic() - begin
+
+
+class ManyFib(ManyFlow):
+    """The same with translation fib."""
+
+    TRANSLATION = "fib"
+
+
 KINDS = {"testpmd-io": Io, "port-to-port": Port, "port-to-port-mac": PortMac,
-         "naive": Naive, "flow": Flow, "fib": Fib}
+         "naive": Naive, "flow": Flow, "fib": Fib, "many-flow": ManyFlow,
+         "many-fib": ManyFib}
 
 
 # ---- Measuring. ----
@@ -384,6 +426,7 @@ def describe(row, settings):
     return {"row": row.name, "unit": UNIT, "parameters": {
         "kind": row.kind, "scene": row.scene, "family": row.family,
         "prefixes": row.n if kind.routes else None,
+        "routers": kind.n_routers if kind.router else None,
         "egress_ports": row.n_egress if kind.ports else 1,
         "emc": row.emc if kind.ports else None,
         "frame_size": packets.SIZE[row.family],
