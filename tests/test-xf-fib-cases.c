@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/fib-private.h"
 #include "random.h"
 #include "util.h"
 
@@ -377,6 +378,66 @@ case_late(void)
     }
 }
 
+/* What was retired while readers may hold it. */
+struct held {
+    void *objs[32];
+    size_t n;
+};
+
+/* Values that differ: which datum it is. */
+static uint64_t
+datum_value(const struct xf_trie_node *node, void *aux OVS_UNUSED)
+{
+    return (uintptr_t) ovsrcu_get_protected(void *, &node->data);
+}
+
+static void
+retire_never(void (*destroy)(void *) OVS_UNUSED, void *obj, void *list_)
+{
+    struct held *held = list_;
+
+    ovs_assert(held->n < ARRAY_SIZE(held->objs));
+    held->objs[held->n++] = obj;
+}
+
+/* A reader that has found nothing in a node goes on to the node's default.  By
+ * then a prefix may have come in the place of nothing, and another default
+ * have followed, which never held there: the reader's node must know neither,
+ * though its runs begin where those of the new node do. */
+static void
+case_held(void)
+{
+    struct held held = { .n = 0 };
+    struct xf_trie trie;
+    struct xf_fib *fib;
+
+    xf_trie_init(&trie, 32, retire_never, &held);
+    for (uint64_t i = 0; i < 2; i++) {
+        struct xf_key key = { (10 + 2 * i) << 56, 0 };
+
+        ovsrcu_set(&xf_trie_insert(&trie, key, 8)->data, (void *) &held);
+    }
+    fib = xf_fib_create(&trie, datum_value, NULL, NULL, retire_never, &held);
+
+    const struct fib_node *old = fib_child(fib_read(&fib->root));
+    struct xf_key between = { UINT64_C(11) << 56, 0 };
+    struct xf_key all = { 0, 0 };
+
+    ovs_assert(!fib_entry(old, 11));
+    ovsrcu_set(&xf_trie_insert(&trie, between, 8)->data, (void *) &fib);
+    xf_fib_update(fib, between, 8);
+    ovsrcu_set(&xf_trie_insert(&trie, all, 0)->data, (void *) &held);
+    xf_fib_update(fib, all, 0);
+    xf_fib_check(fib);
+    CHECK(!fib_entry(old, 11) && !fib_read(&old->dflt),
+          "a reader's node has changed under it");
+    xf_fib_destroy(fib);
+    xf_trie_uninit(&trie);
+    while (held.n) {
+        free(held.objs[--held.n]);
+    }
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -390,6 +451,7 @@ static const struct {
     { "array4", case_array4 },
     { "array6", case_array6 },
     { "late", case_late },
+    { "held", case_held },
 };
 
 void

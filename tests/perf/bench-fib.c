@@ -274,7 +274,7 @@ usage(void)
            "  --huge           all tables in huge pages\n"
            "  --without-lpm    not rte_lpm, which takes long to fill\n"
            "  --core=N         core to run on\n"
-           "  --way=N          ours: the Nth best code for this CPU (0: best)\n",
+           "  --way=N          ours: Nth best code for this CPU (0: best)\n",
            program_name);
 }
 

@@ -49,10 +49,11 @@ place_of(uint64_t entry, uint8_t slot, const struct xf_fib *fib)
 /* Most nodes of IPv6 are small: their entries lie near the front, and with
  * them here, a level costs one wait instead of two. */
 static inline void
-prefetch_entries(uint64_t entry, bool is_v6)
+prefetch_entries(uint64_t entry, const struct xf_fib *fib, bool is_v6)
 {
     if (is_v6) {
-        OVS_PREFETCH(fib_child(entry & -(entry >> 63))->entries);
+        OVS_PREFETCH(fib_is_child(entry)
+                     ? (const void *) fib_child(entry)->entries : fib);
     }
 }
 
@@ -109,7 +110,7 @@ lookup_begin(const struct xf_fib *fib, const uint32_t *v4,
 
         OVS_PREFETCH(place_of(entry, dst_slot(v4, v6, i, FIB_ARRAY_LEVEL),
                               fib));
-        prefetch_entries(entry, v6 != NULL);
+        prefetch_entries(entry, fib, v6 != NULL);
         values[i] = entry;
         live[n_live] = i;
         n_live += fib_is_child(entry);
@@ -151,7 +152,7 @@ lookup(const struct xf_fib *fib, const uint32_t *v4,
             }
             OVS_PREFETCH(place_of(entry, next_slot(v4, v6, i, level + 1),
                                   fib));
-            prefetch_entries(entry, v6 != NULL);
+            prefetch_entries(entry, fib, v6 != NULL);
             values[i] = entry;
             live[n_left] = i;
             n_left += fib_is_child(entry);
