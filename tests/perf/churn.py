@@ -13,8 +13,8 @@
 # limitations under the License.
 """Route changes while packets flow.
 
-What: a change gives a random prefix of the table another next hop: the other of
-two gateways of its segment, so that packets leave by the port they left by.
+What: a change gives a random prefix of the table another next hop: the other
+of two gateways of its segment, so that packets leave by the port they left by.
 Routers get their changes from a second speaker, which takes over the first
 one's routes; the naive rows from ovs-ofctl, many to a call.
 

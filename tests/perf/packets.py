@@ -45,8 +45,9 @@ PAYLOAD = {4: 18, 6: 16}
 TTL = 64
 
 # The rig's own addresses: the router has 10.0.S.1 and fd00:0:S::1 on segment
-# S; segment 0 is where packets come from, the others have two gateways each, .2,
-# which all routes begin with, and .3.  Packets come from 11 bits of hosts and as many source ports as it takes.
+# S; segment 0 is where packets come from, the others have two gateways each:
+# .2, which all routes begin with, and .3.  Packets come from 11 bits of hosts
+# and as many source ports as it takes.
 ROUTER_MAC = "02:00:00:00:%02x:01"
 GATEWAY_MAC = "02:00:00:00:%02x:%02x"
 GATEWAYS = (2, 3)

@@ -16,13 +16,14 @@
 prefix lengths.
 
 What: table(family, n, seed) is a list of 'n' different prefixes, each a pair
-(address, length) of numbers, in random order.  The same arguments give the same
-list on every machine and with every version of Python: only random() and
-getrandbits() of the generator are used, whose sequences Python promises.
+(address, length) of numbers, in random order.  The same arguments give the
+same list on every machine and with every version of Python: only random() and
+getrandbits() of the generator are used.
 
 Why this mix: lookup structures and flow caches are sensitive to how many
-lengths there are and how long they are.  IPv4: 62 % /24, 11 % /23, 11 % /22 and
-the rest over /8 to /21 as in public tables, where /16, /20 and /21 stand out.
+lengths there are and how long they are.  IPv4: 62 % /24, 11 % /23, 11 % /22
+and the rest over /8 to /21 as in public tables, where /16, /20 and /21 stand
+out.
 IPv6: mostly /48, /32, /44 and /40, below /32s of the regional registries' own
 blocks.
 

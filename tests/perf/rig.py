@@ -20,8 +20,8 @@ CPU FORWARD; all else, this program included, on CPU REST.
 Why so: no generator, no NIC and no second core have a part in it, so what is
 measured is what the forwarding thread does.  A sample is how many packets left
 by each port and how much CPU time that thread got for them, from the kernel's
-scheduler.  Packets per CPU-second repeat within some percent on a busy machine,
-where packets per second don't.
+scheduler.  Packets per CPU-second say on a busy machine too what a packet
+costs; packets per second say what else the machine does.
 
 What it costs: the input port copies each frame from the file into a new buffer
 and the outputs free it.  testpmd's io forwarding, which does nothing besides,

@@ -14,7 +14,7 @@
 # limitations under the License.
 """Checks the benchmarks' own parts that need no switch: tests/perf.at runs it.
 
-usage: self-test.py packets | lookup | faults
+usage: self-test.py packets | lookup | faults | report
 """
 
 import os
@@ -31,6 +31,7 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 import frame                                    # noqa: E402
 import packets                                  # noqa: E402
 import prefixes                                 # noqa: E402
+import report                                   # noqa: E402
 import rig                                      # noqa: E402
 import rows                                     # noqa: E402
 
@@ -131,6 +132,45 @@ def check_faults():
     print(text)
 
 
+class Counted:
+    """A rows.Window that went as its arguments say."""
+
+    def __init__(self, rate, fault=None):
+        self.tx, self.received, self.n = {1: 70, 2: 30}, 100, 100
+        self.dropped, self.punted, self.upcalls = 2, 1, 6
+        self.megaflows, self.fault = 7, fault
+        self.cpu_s, self.wall_s, self.stolen_s = 1.0, 2.0, 0.2
+        self.rate = lambda: rate
+
+
+def check_report():
+    """The table: rows that are fine, invalid, skipped, and failed."""
+    def run(rate, fault=None, **more):
+        found = rows.Run.__new__(rows.Run)
+        found.__dict__.update(window=Counted(rate, fault), quiet=None,
+                              changes=None, warm=True, warm_s=1, load_s=None,
+                              memory=0)
+        found.__dict__.update(more)
+        return found
+
+    def row(kind, runs, **options):
+        name = rows.Row(kind, n_egress=2, n=20000, **options)
+        return dict(rows.describe(name, settings), **(
+            runs if isinstance(runs, dict) else rows.summarize(runs)))
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = rows.Settings(None, packets.Cache(folder, N_PACKETS, 5))
+    found = [
+        row("testpmd-io", [run(50), run(40), run(45)]),
+        row("naive", [run(9, warm=False, warm_s=60, memory=16000000)]),
+        row("flow", [run(30), run(20, "no packet left")]),
+        row("flow", [run(30, changes=9000, quiet=Counted(33))], scene="churn"),
+        row("fib", {"skipped": "not here"}),
+        row("fib", {"valid": False, "reason": "it ended\nat once"})]
+    report.compare(found)
+    print(report.table(found))
+
+
 if __name__ == "__main__":
     {"packets": check_packets, "lookup": check_lookup,
-     "faults": check_faults}[sys.argv[1]]()
+     "faults": check_faults, "report": check_report}[sys.argv[1]]()
