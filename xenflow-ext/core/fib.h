@@ -81,7 +81,8 @@
 #include "core/prefix-trie.h"
 
 /* Where nodes live.  'alloc' returns 'size' bytes aligned as by malloc(), or
- * aborts; 'release' takes them back, in any thread. */
+ * aborts; 'release' takes them back, in any thread.  Large tables want huge
+ * pages (Documentation/topics/fib.rst). */
 struct xf_fib_mem {
     void *(*alloc)(size_t size, void *aux);
     void (*release)(void *p, size_t size, void *aux);
