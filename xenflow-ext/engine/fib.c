@@ -60,6 +60,9 @@ xf_router_fold(struct xf_router *router, long long int now_ms)
     const struct xf_switch *sw = router->engine->sw;
     struct xf_counted_reader reader;
 
+    if (!xf_rt_fib_is_enabled(router->rt)) {
+        return;
+    }
     reader.now_ms = now_ms;
     sw->router_counts(sw, router->id, XF_RT_NEIGHBORS, &reader);
     xf_counted_fold(xf_rt_counted(router->rt, XF_RT_NEIGHBORS), 0, SIZE_MAX,
@@ -104,9 +107,9 @@ xf_fold_run(struct xf_engine *engine, long long int now_ms)
     engine->next_fold_ms = LLONG_MAX;
     atomic_read(&engine->fold_grace_over, &grace_over);
     LIST_FOR_EACH (router, node, &engine->routers) {
+        xf_router_fold(router, now_ms);
         if (xf_rt_fib_is_enabled(router->rt)) {
             engine->next_fold_ms = now_ms + FOLD_MS;
-            xf_router_fold(router, now_ms);
             if (grace_over) {
                 free_numbers(router, now_ms);
             }

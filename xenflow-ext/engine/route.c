@@ -351,6 +351,7 @@ xf_run_rule_list(struct xf_engine *engine, struct xf_job *job)
     if (!router) {
         return error;
     }
+    xf_router_fold(router, time_msec());
 
     struct rule_list_aux aux = {
         .rt = router->rt,

@@ -473,6 +473,7 @@ xf_run_neigh_list(struct xf_engine *engine, struct xf_job *job)
     if (!router) {
         return error;
     }
+    xf_router_fold(router, time_msec());
 
     struct xf_table table;
     struct neigh_list_aux aux = {

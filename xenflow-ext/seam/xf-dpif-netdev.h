@@ -39,10 +39,60 @@
  * entry, or a mirror that changes needs no invalidation of ours: it changes or
  * removes the megaflow.
  *
+ * The same holds before the router: where a megaflow does nothing but a fib
+ * action and matches nothing but the Ethernet header, later packets with the
+ * same header from the same port go to the action at once, without extraction
+ * of their flow.
+ *
  * Threads: a datapath thread; that of NON_PMD_CORE_ID under 'non_pmd_mutex'. */
 
 #include "seam/xf-fwd.h"
 #include "seam/xf-odp.h"
+#include "unaligned.h"
+
+/* Known headers, by a hash of theirs. */
+#define XF_N_INPUTS 1024
+
+/* The Ethernet header of packets that a megaflow lets a router forward. */
+struct xf_input_key {
+    uint64_t macs;              /* The first 8 bytes, */
+    uint64_t macs_type;         /* 8 bytes from the 6th on, */
+    uint32_t vlan;              /* 4 bytes from the 14th on if tagged, else
+                                 * 0. */
+    odp_port_t in_port;
+};
+
+struct xf_input {
+    struct xf_input_key key;
+    struct dp_netdev_flow *flow; /* Referenced; NULL: nothing known. */
+};
+
+/* What a datapath thread has for fib actions. */
+struct xf_pmd {
+    struct xf_fwd *fwd;
+    struct xf_input inputs[XF_N_INPUTS];
+};
+
+static struct xf_pmd *
+xf_pmd_create(void)
+{
+    struct xf_pmd *xf = xzalloc(sizeof *xf);
+
+    xf->fwd = xf_fwd_create(dp_netdev_flow_unref);
+    return xf;
+}
+
+static void
+xf_pmd_destroy(struct xf_pmd *xf)
+{
+    for (size_t i = 0; i < XF_N_INPUTS; i++) {
+        if (xf->inputs[i].flow) {
+            dp_netdev_flow_unref(xf->inputs[i].flow);
+        }
+    }
+    xf_fwd_destroy(xf->fwd);
+    free(xf);
+}
 
 /* What a megaflow behind a router does, if it is simple. */
 struct xf_simple_output {
@@ -93,15 +143,19 @@ xf_flow_matches_l2(const struct dp_netdev_flow *flow)
     return is_all_zeros(&mask, sizeof mask);
 }
 
+/* Bytes of the VLAN tag of 'packet'. */
+static size_t
+xf_tag_size(const struct dp_packet *packet)
+{
+    return ((const uint8_t *) dp_packet_l3(packet)
+            - (const uint8_t *) dp_packet_data(packet) - ETH_HEADER_LEN);
+}
+
 /* Makes 'packet' carry the tag of 'vlan', or none if that is 0. */
 static void
 xf_set_vlan(struct dp_packet *packet, uint16_t vlan)
 {
-    const uint8_t *data = dp_packet_data(packet);
-    const uint8_t *l3 = dp_packet_l3(packet);
-    bool is_tagged = l3 - data == VLAN_ETH_HEADER_LEN;
-
-    if (is_tagged) {
+    if (xf_tag_size(packet)) {
         eth_pop_vlan(packet);
     }
     if (vlan) {
@@ -138,18 +192,19 @@ xf_kind(const struct dp_packet *packet)
 struct xf_group {
     struct xf_adj *adj;
     int kind;
-    uint32_t n_bytes;
+    uint32_t n_bytes;           /* With the segment's tag. */
     uint16_t tcp_flags;
     struct dp_packet_batch batch;
 };
 
 /* The TCP flags of 'packet' of IPv4 or IPv6 without extension headers. */
 static uint16_t
-xf_tcp_flags(const struct dp_packet *packet, int kind)
+xf_tcp_flags(const struct dp_packet *packet)
 {
     const uint8_t *l3 = dp_packet_l3(packet);
-    size_t ofs = kind == XF_IPV4 ? IP_HEADER_LEN : IPV6_HEADER_LEN;
-    uint8_t proto = kind == XF_IPV4 ? l3[9] : l3[6];
+    bool is_v4 = l3[0] >> 4 == 4;
+    size_t ofs = is_v4 ? IP_HEADER_LEN : IPV6_HEADER_LEN;
+    uint8_t proto = is_v4 ? l3[9] : l3[6];
     const struct tcp_header *tcp;
 
     if (proto != IPPROTO_TCP || dp_packet_l3_size(packet)
@@ -261,14 +316,34 @@ xf_send(struct dp_netdev_pmd_thread *pmd, struct xf_fwd_result *result,
             group->tcp_flags = 0;
             dp_packet_batch_init(&group->batch);
         }
-        group->n_bytes += dp_packet_size(packet);
+        group->n_bytes += (dp_packet_size(packet) - xf_tag_size(packet)
+                           + (group->adj->vlan ? VLAN_HEADER_LEN : 0));
         if (kind != XF_OTHER) {
-            group->tcp_flags |= xf_tcp_flags(packet, kind);
+            group->tcp_flags |= xf_tcp_flags(packet);
         }
         dp_packet_batch_add(&group->batch, packet);
     }
     for (size_t i = 0; i < n_groups; i++) {
         xf_send_group(pmd, &groups[i], recirc_id);
+    }
+}
+
+/* Forwards 'packets', which it takes over, as fib action 'a' says. */
+static void
+xf_run_fib(struct dp_netdev_execute_aux *aux, struct dp_packet_batch *packets,
+           const struct nlattr *a)
+{
+    struct xf_fwd_result result;
+    struct xf_odp_fib fib;
+
+    xf_odp_fib_get(a, &fib);
+    xf_fwd_batch(aux->pmd->xf->fwd, fib.router, packets, &result);
+    xf_send(aux->pmd, &result, fib.recirc_id);
+    if (!dp_packet_batch_is_empty(&result.punts)) {
+        odp_execute_actions(aux, &result.punts, true,
+                            fib.punt ? nl_attr_get(fib.punt) : NULL,
+                            fib.punt ? nl_attr_get_size(fib.punt) : 0,
+                            dp_execute_cb);
     }
 }
 
@@ -279,8 +354,6 @@ xf_execute_fib(struct dp_netdev_execute_aux *aux,
                bool should_steal)
 {
     struct dp_packet_batch copies;
-    struct xf_fwd_result result;
-    struct xf_odp_fib fib;
 
     if (!should_steal) {
         dp_packet_batch_clone(&copies, packets);
@@ -288,15 +361,173 @@ xf_execute_fib(struct dp_netdev_execute_aux *aux,
         packets = &copies;
     }
     dp_packet_batch_apply_cutlen(packets);
+    xf_run_fib(aux, packets, a);
+}
 
-    xf_odp_fib_get(a, &fib);
-    xf_fwd_batch(aux->pmd->xf_fwd, fib.router, packets, &result);
-    xf_send(aux->pmd, &result, fib.recirc_id);
-    if (!dp_packet_batch_is_empty(&result.punts)) {
-        odp_execute_actions(aux, &result.punts, true,
-                            fib.punt ? nl_attr_get(fib.punt) : NULL,
-                            fib.punt ? nl_attr_get_size(fib.punt) : 0,
-                            dp_execute_cb);
+/* ---- Input. ---- */
+
+/* The only action of 'flow', if that is a fib action; else NULL. */
+static const struct nlattr *
+xf_only_fib(const struct dp_netdev_flow *flow)
+{
+    const struct dp_netdev_actions *actions = dp_netdev_flow_get_actions(flow);
+    const struct nlattr *a = actions->actions;
+
+    return (actions->size && nl_attr_type(a) == OVS_ACTION_ATTR_XENFLOW
+            && NLA_ALIGN(a->nla_len) >= actions->size && xf_odp_is_fib(a)
+            ? a : NULL);
+}
+
+/* Finds the key of 'packet' from 'in_port' and the length of its Ethernet
+ * header.  Returns false if its way may depend on more: if it is no plain IPv4
+ * or IPv6, or perhaps a fragment. */
+static bool
+xf_input_key(const struct dp_packet *packet, odp_port_t in_port,
+             struct xf_input_key *key, size_t *l3_ofs)
+{
+    const uint8_t *data = dp_packet_data(packet);
+    size_t size = dp_packet_size(packet);
+    const ovs_be16 *type = ALIGNED_CAST(const ovs_be16 *, data + 12);
+
+    if (size < ETH_HEADER_LEN + IP_HEADER_LEN) {
+        return false;
+    }
+    memcpy(&key->macs, data, 8);
+    memcpy(&key->macs_type, data + 6, 8);
+    key->vlan = 0;
+    key->in_port = in_port;
+    *l3_ofs = ETH_HEADER_LEN;
+    if (*type == htons(ETH_TYPE_VLAN_8021Q)) {
+        memcpy(&key->vlan, data + ETH_HEADER_LEN, 4);
+        *l3_ofs = VLAN_ETH_HEADER_LEN;
+        type = ALIGNED_CAST(const ovs_be16 *, data + 16);
+    }
+
+    const uint8_t *l3 = data + *l3_ofs;
+    if (*type == htons(ETH_TYPE_IP)) {
+        const struct ip_header *ip = (const void *) l3;
+
+        return (size >= *l3_ofs + IP_HEADER_LEN && l3[0] == 0x45
+                && !IP_IS_FRAGMENT(ip->ip_frag_off));
+    } else if (*type == htons(ETH_TYPE_IPV6)) {
+        return (size >= *l3_ofs + IPV6_HEADER_LEN && l3[0] >> 4 == 6
+                && (l3[6] == IPPROTO_TCP || l3[6] == IPPROTO_UDP
+                    || l3[6] == IPPROTO_ICMPV6));
+    }
+    return false;
+}
+
+static struct xf_input *
+xf_input_find(struct xf_pmd *xf, const struct xf_input_key *key)
+{
+    uint64_t hash = (key->macs ^ key->macs_type * UINT64_C(0x9e3779b97f4a7c15)
+                     ^ (uint64_t) key->vlan << 16
+                     ^ odp_to_u32(key->in_port))
+                    * UINT64_C(0xd6e8feb86659fd93);
+
+    return &xf->inputs[hash >> 54];
+}
+BUILD_ASSERT_DECL(XF_N_INPUTS == 1 << 10);
+
+static bool
+xf_input_key_equals(const struct xf_input_key *a, const struct xf_input_key *b)
+{
+    return (a->macs == b->macs && a->macs_type == b->macs_type
+            && a->vlan == b->vlan && a->in_port == b->in_port);
+}
+
+/* 'packets' are about to be handled by 'flow': if that does nothing but a fib
+ * action, remembers the header of the first. */
+static void
+xf_learn(struct dp_netdev_pmd_thread *pmd, struct dp_netdev_flow *flow,
+         const struct dp_packet_batch *packets)
+{
+    struct xf_input_key key;
+    struct xf_input *input;
+    size_t l3_ofs;
+
+    if (OVS_LIKELY(!xf_only_fib(flow)) || flow->flow.recirc_id
+        || dp_packet_batch_is_empty(packets)
+        || !xf_input_key(packets->packets[0], flow->flow.in_port.odp_port,
+                         &key, &l3_ofs)) {
+        return;
+    }
+    input = xf_input_find(pmd->xf, &key);
+    if ((input->flow == flow && xf_input_key_equals(&input->key, &key))
+        || !xf_flow_matches_l2(flow) || !dp_netdev_flow_ref(flow)) {
+        return;
+    }
+    if (input->flow) {
+        dp_netdev_flow_unref(input->flow);
+    }
+    input->key = key;
+    input->flow = flow;
+}
+
+/* Packets of one known header. */
+struct xf_input_group {
+    struct xf_input *input;
+    struct dp_packet_batch batch;
+    uint32_t n_bytes;
+    uint16_t tcp_flags;
+};
+
+static void
+xf_input_run(struct dp_netdev_pmd_thread *pmd, struct xf_input_group *group)
+{
+    struct dp_netdev_flow *flow = group->input->flow;
+    struct dp_netdev_execute_aux aux = { pmd, &flow->flow };
+    size_t n = dp_packet_batch_size(&group->batch);
+
+    pmd_perf_update_counter(&pmd->perf_stats, PMD_STAT_RECV, n);
+    pmd_perf_update_counter(&pmd->perf_stats, PMD_STAT_SIMPLE_HIT, n);
+    dp_netdev_flow_used(flow, n, group->n_bytes, group->tcp_flags,
+                        pmd->ctx.now / 1000);
+    xf_run_fib(&aux, &group->batch, xf_only_fib(flow));
+}
+
+/* Takes from 'packets', received on 'in_port', those that a router forwards and
+ * whose header is known, and forwards them. */
+static void
+xf_input(struct dp_netdev_pmd_thread *pmd, struct dp_packet_batch *packets,
+         odp_port_t in_port)
+{
+    const size_t n = dp_packet_batch_size(packets);
+    struct xf_input_group group = { .input = NULL };
+    struct dp_packet *packet;
+    size_t i;
+
+    dp_packet_batch_init(&group.batch);
+    for (i = 0; i < n; i++) {
+        OVS_PREFETCH(dp_packet_data(packets->packets[i]));
+    }
+    DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, packets) {
+        struct xf_input *input;
+        struct xf_input_key key;
+        size_t l3_ofs;
+
+        if (!xf_input_key(packet, in_port, &key, &l3_ofs)) {
+            dp_packet_batch_refill(packets, packet, i);
+            continue;
+        }
+        input = xf_input_find(pmd->xf, &key);
+        if (!input->flow || !xf_input_key_equals(&input->key, &key)
+            || (group.input && group.input != input)
+            || (!group.input && (input->flow->dead
+                                 || !xf_only_fib(input->flow)))) {
+            dp_packet_batch_refill(packets, packet, i);
+            continue;
+        }
+        pkt_metadata_init(&packet->md, in_port);
+        dp_packet_reset_offsets(packet);
+        dp_packet_set_l3(packet, (uint8_t *) dp_packet_data(packet) + l3_ofs);
+        group.input = input;
+        group.n_bytes += dp_packet_size(packet);
+        group.tcp_flags |= xf_tcp_flags(packet);
+        dp_packet_batch_add(&group.batch, packet);
+    }
+    if (group.input) {
+        xf_input_run(pmd, &group);
     }
 }
 

@@ -646,8 +646,8 @@ forward_family(struct job *job, struct dp_packet *const packets[], size_t n,
     }
 }
 
-/* 4 or 6 if 'packet' is so far whole that its destination can be looked up;
- * else 0, and '*reason' says why. */
+/* 4 or 6 if 'packet' is so far whole that its destination can be looked up, as
+ * in miniflow_extract(); else 0, and '*reason' says why. */
 static int
 family(const struct dp_packet *packet, enum xf_punt_reason *reason)
 {
@@ -665,9 +665,17 @@ family(const struct dp_packet *packet, enum xf_punt_reason *reason)
 
     ovs_be16 type = get_unaligned_be16(ALIGNED_CAST(const ovs_be16 *, l3 - 2));
     if (type == htons(ETH_TYPE_IP)) {
-        return l3[0] >> 4 == 4 && size >= IP_HEADER_LEN ? 4 : 0;
+        const struct ip_header *ip = dp_packet_l3(packet);
+        size_t ihl = IP_IHL(ip->ip_ihl_ver) * 4;
+
+        return (size >= IP_HEADER_LEN && l3[0] >> 4 == 4
+                && ihl >= IP_HEADER_LEN && ntohs(ip->ip_tot_len) >= ihl
+                && ntohs(ip->ip_tot_len) <= size ? 4 : 0);
     } else if (type == htons(ETH_TYPE_IPV6)) {
-        return l3[0] >> 4 == 6 && size >= IPV6_HEADER_LEN ? 6 : 0;
+        const struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
+
+        return (size >= IPV6_HEADER_LEN && l3[0] >> 4 == 6
+                && IPV6_HEADER_LEN + ntohs(ip6->ip6_plen) <= size ? 6 : 0);
     }
     *reason = XF_PUNT_NON_IP;
     return 0;

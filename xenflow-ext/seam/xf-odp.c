@@ -417,6 +417,19 @@ dissect(const struct nlattr *action, struct parts *parts)
             && parts->spec->reason < XF_N_PUNT_REASONS);
 }
 
+/* True if 'action' lets the router's compiled table decide.  Cheap: looks at
+ * the first part, which is the specification. */
+bool
+xf_odp_is_fib(const struct nlattr *action)
+{
+    const struct nlattr *a = nl_attr_get(action);
+    const struct xf_odp_spec *spec = nl_attr_get(a);
+
+    return (nl_attr_get_size(action) >= NLA_HDRLEN + sizeof *spec
+            && nl_attr_type(a) == XF_ODP_ATTR_SPEC
+            && spec->verdict == XF_ODP_FIB);
+}
+
 /* 'action' is one that xf_odp_execute() gave to its callback. */
 void
 xf_odp_fib_get(const struct nlattr *action, struct xf_odp_fib *fib)

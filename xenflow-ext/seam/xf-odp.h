@@ -122,6 +122,7 @@ struct xf_odp_fib {
     const struct nlattr *punt;  /* Nested actions; NULL: none. */
 };
 void xf_odp_fib_get(const struct nlattr *a, struct xf_odp_fib *);
+bool xf_odp_is_fib(const struct nlattr *a);
 
 /* Executes 'a' on 'batch', like odp_execute_actions().  The packets are taken
  * over if 'steal', else copied.  A fib action is 'cb's, which gets it as a
