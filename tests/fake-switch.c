@@ -162,7 +162,7 @@ fake_router_counts(const struct xf_switch *sw OVS_UNUSED,
                    uint32_t id OVS_UNUSED, enum xf_rt_counted kind OVS_UNUSED,
                    struct xf_counted_reader *reader)
 {
-    reader->read = fake_read_nothing;
+    reader->get = fake_read_nothing;
 }
 
 static void

@@ -74,7 +74,7 @@ fold_one(struct xf_counted_entry *e, uint32_t number,
     if (!e->stat) {
         return;
     }
-    reader->read(number, &now, reader->aux);
+    reader->get(number, &now, reader->aux);
     if (now.n_packets != e->n_packets) {
         xf_stat_add(e->stat, now.n_packets - e->n_packets,
                     now.n_bytes - e->n_bytes, reader->now_ms);

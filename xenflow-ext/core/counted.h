@@ -62,7 +62,7 @@ struct xf_count {
     uint64_t n_bytes;
 };
 struct xf_counted_reader {
-    void (*read)(uint32_t i, struct xf_count *, void *aux);
+    void (*get)(uint32_t i, struct xf_count *, void *aux);
     void *aux;
     long long int now_ms;       /* Time of use of what was used. */
 };

@@ -94,7 +94,7 @@ struct xf_fwd_reader {
 };
 void xf_fwd_reader_init(struct xf_fwd_reader *, uint32_t id,
                         enum xf_rt_counted);
-/* struct xf_counted_reader 'read', with a struct xf_fwd_reader. */
+/* struct xf_counted_reader 'get', with a struct xf_fwd_reader. */
 void xf_fwd_read(uint32_t number, struct xf_count *, void *reader);
 
 #endif /* seam/xf-fwd.h */

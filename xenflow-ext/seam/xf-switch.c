@@ -511,7 +511,7 @@ seam_router_counts(const struct xf_switch *sw, uint32_t id,
                                 CONTAINER_OF(sw, struct seam, ops));
 
     xf_fwd_reader_init(&s->readers[kind], id, kind);
-    reader->read = xf_fwd_read;
+    reader->get = xf_fwd_read;
     reader->aux = &s->readers[kind];
 }
 

@@ -65,7 +65,7 @@ struct xf_switch {
     void (*router_set_table)(const struct xf_switch *, uint32_t id,
                              const struct xf_rt *rt, uint32_t seed);
 
-    /* Engine's thread.  Sets 'read' and 'aux' of a reader of what datapath
+    /* Engine's thread.  Sets 'get' and 'aux' of a reader of what datapath
      * threads have counted for router 'id', good for this turn and until the
      * next call for that 'kind'. */
     void (*router_counts)(const struct xf_switch *, uint32_t id,
