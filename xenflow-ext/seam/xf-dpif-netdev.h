@@ -464,9 +464,12 @@ xf_learn(struct dp_netdev_pmd_thread *pmd, struct dp_netdev_flow *flow,
     input->flow = flow;
 }
 
-/* Packets of one known header. */
+/* Packets of one known header.  'flow' and 'action' are what they were when the
+ * group was made: both may change meanwhile. */
 struct xf_input_group {
-    struct xf_input *input;
+    const struct xf_input *input; /* For comparison only. */
+    struct dp_netdev_flow *flow;
+    const struct nlattr *action;
     struct dp_packet_batch batch;
     uint32_t n_bytes;
     uint16_t tcp_flags;
@@ -475,15 +478,44 @@ struct xf_input_group {
 static void
 xf_input_run(struct dp_netdev_pmd_thread *pmd, struct xf_input_group *group)
 {
-    struct dp_netdev_flow *flow = group->input->flow;
-    struct dp_netdev_execute_aux aux = { pmd, &flow->flow };
+    struct dp_netdev_execute_aux aux = { pmd, &group->flow->flow };
     size_t n = dp_packet_batch_size(&group->batch);
 
     pmd_perf_update_counter(&pmd->perf_stats, PMD_STAT_RECV, n);
     pmd_perf_update_counter(&pmd->perf_stats, PMD_STAT_SIMPLE_HIT, n);
-    dp_netdev_flow_used(flow, n, group->n_bytes, group->tcp_flags,
+    dp_netdev_flow_used(group->flow, n, group->n_bytes, group->tcp_flags,
                         pmd->ctx.now / 1000);
-    xf_run_fib(&aux, &group->batch, xf_only_fib(flow));
+    xf_run_fib(&aux, &group->batch, group->action);
+}
+
+/* The group of 'groups' for packets with 'key', made if its way is known and
+ * valid; else NULL. */
+static struct xf_input_group *
+xf_input_group(struct xf_pmd *xf, const struct xf_input_key *key,
+               struct xf_input_group groups[], size_t *n_groups)
+{
+    struct xf_input *input = xf_input_find(xf, key);
+    struct xf_input_group *group;
+
+    if (!input->flow || !xf_input_key_equals(&input->key, key)) {
+        return NULL;
+    }
+    for (group = groups; group < groups + *n_groups; group++) {
+        if (group->input == input) {
+            return group;
+        }
+    }
+    group->action = xf_only_fib(input->flow);
+    if (input->flow->dead || !group->action) {
+        return NULL;
+    }
+    (*n_groups)++;
+    group->input = input;
+    group->flow = input->flow;
+    group->n_bytes = 0;
+    group->tcp_flags = 0;
+    dp_packet_batch_init(&group->batch);
+    return group;
 }
 
 /* Takes from 'packets', received on 'in_port', those that a router forwards and
@@ -493,41 +525,35 @@ xf_input(struct dp_netdev_pmd_thread *pmd, struct dp_packet_batch *packets,
          odp_port_t in_port)
 {
     const size_t n = dp_packet_batch_size(packets);
-    struct xf_input_group group = { .input = NULL };
+    struct xf_input_group groups[NETDEV_MAX_BURST];
     struct dp_packet *packet;
+    size_t n_groups = 0;
     size_t i;
 
-    dp_packet_batch_init(&group.batch);
     for (i = 0; i < n; i++) {
         OVS_PREFETCH(dp_packet_data(packets->packets[i]));
     }
     DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, packets) {
-        struct xf_input *input;
+        struct xf_input_group *group = NULL;
         struct xf_input_key key;
         size_t l3_ofs;
 
-        if (!xf_input_key(packet, in_port, &key, &l3_ofs)) {
-            dp_packet_batch_refill(packets, packet, i);
-            continue;
+        if (xf_input_key(packet, in_port, &key, &l3_ofs)) {
+            group = xf_input_group(pmd->xf, &key, groups, &n_groups);
         }
-        input = xf_input_find(pmd->xf, &key);
-        if (!input->flow || !xf_input_key_equals(&input->key, &key)
-            || (group.input && group.input != input)
-            || (!group.input && (input->flow->dead
-                                 || !xf_only_fib(input->flow)))) {
+        if (!group) {
             dp_packet_batch_refill(packets, packet, i);
             continue;
         }
         pkt_metadata_init(&packet->md, in_port);
         dp_packet_reset_offsets(packet);
         dp_packet_set_l3(packet, (uint8_t *) dp_packet_data(packet) + l3_ofs);
-        group.input = input;
-        group.n_bytes += dp_packet_size(packet);
-        group.tcp_flags |= xf_tcp_flags(packet);
-        dp_packet_batch_add(&group.batch, packet);
+        group->n_bytes += dp_packet_size(packet);
+        group->tcp_flags |= xf_tcp_flags(packet);
+        dp_packet_batch_add(&group->batch, packet);
     }
-    if (group.input) {
-        xf_input_run(pmd, &group);
+    for (i = 0; i < n_groups; i++) {
+        xf_input_run(pmd, &groups[i]);
     }
 }
 
