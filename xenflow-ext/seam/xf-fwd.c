@@ -19,6 +19,7 @@
 #include "seam/xf-fwd.h"
 
 #include <netinet/in.h>
+#include <netinet/ip6.h>
 
 #include "cmap.h"
 #include "core/rule-table-fib.h"
