@@ -507,7 +507,7 @@ xf_run_neigh_add(struct xf_engine *engine, struct xf_job *job)
         && !xf_neigh_set(router, XF_SOURCE_OPERATOR, args->port, &args->ip,
                          args->mac, XF_NEIGH_PERMANENT, time_msec(),
                          &error)) {
-        job->generation = xf_router_changed(router);
+        job->generation = xf_router_table_changed(router);
     }
     return error;
 }
@@ -523,7 +523,7 @@ xf_run_neigh_del(struct xf_engine *engine, struct xf_job *job)
 
     if (router
         && !xf_rt_neigh_del(router->rt, args->port, &args->ip, &error)) {
-        job->generation = xf_router_changed(router);
+        job->generation = xf_router_table_changed(router);
     }
     return error;
 }

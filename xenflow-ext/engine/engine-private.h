@@ -196,6 +196,9 @@ struct xf_engine {
     long long int next_fold_ms; /* When to collect what datapath threads
                                  * counted. */
     atomic_bool fold_grace_over; /* Since the last time. */
+    atomic_bool fib_translated; /* Some translation asked the table of a router
+                                 * with translation=fib. */
+    uint64_t revalidate_generation; /* The last that needs a revalidation. */
     struct ovs_list waiting;    /* Jobs, by ascending 'generation'. */
     struct ovs_list syncing;    /* Jobs of "router-sync". */
     struct ovs_list writing;    /* Jobs, acknowledged but not yet written. */
@@ -221,7 +224,7 @@ struct xf_engine {
 };
 
 /* engine.c */
-uint64_t xf_engine_changed(struct xf_engine *);
+uint64_t xf_engine_changed(struct xf_engine *, bool revalidate);
 void xf_engine_wake(struct xf_engine *);
 
 /* ---- router.c: engine's thread unless said otherwise. ---- */
@@ -241,6 +244,7 @@ char *xf_router_check_fixed(const struct xf_router *, const struct xf_args *)
 struct xf_router *xf_router_by_name(const struct xf_engine *, const char *,
                                     char **errorp);
 uint64_t xf_router_changed(struct xf_router *);
+uint64_t xf_router_table_changed(struct xf_router *);
 void xf_router_update_claims(struct xf_router *);
 const struct xf_claim *xf_engine_find_claim(const struct xf_engine *,
                                             uint16_t vlan, struct eth_addr);

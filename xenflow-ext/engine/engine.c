@@ -63,6 +63,7 @@ xf_engine_create(const struct xf_switch *sw)
     atomic_init(&engine->n_news_dropped, 0);
     atomic_init(&engine->grace_over, false);
     atomic_init(&engine->fold_grace_over, true);
+    atomic_init(&engine->fib_translated, false);
     engine->next_fold_ms = LLONG_MAX;
     ovs_mutex_init(&engine->mutex);
     ovs_list_init(&engine->jobs);
@@ -269,12 +270,16 @@ xf_engine_wake(struct xf_engine *engine)
     latch_set(&engine->wake_latch);
 }
 
-/* Notes that something changed on which translations may depend.  Returns the
- * generation whose acknowledgement will cover it. */
+/* Notes that something changed; if 'revalidate', cached translations may depend
+ * on it.  Returns the generation whose acknowledgement will cover it. */
 uint64_t
-xf_engine_changed(struct xf_engine *engine)
+xf_engine_changed(struct xf_engine *engine, bool revalidate)
 {
-    return ++engine->generation;
+    engine->generation++;
+    if (revalidate) {
+        engine->revalidate_generation = engine->generation;
+    }
+    return engine->generation;
 }
 
 /* RCU callback: all readers have seen what was published before. */
@@ -353,6 +358,18 @@ ack_round_done(struct xf_engine *engine, long long int now_ms)
     }
 }
 
+/* True if cached translations may be from before a change that isn't
+ * acknowledged yet.  To be asked after the grace period: translations that began
+ * before it are known by then. */
+static bool
+ack_needs_revalidation(struct xf_engine *engine)
+{
+    bool translated;
+
+    atomic_read(&engine->fib_translated, &translated);
+    return translated || engine->revalidate_generation > engine->acked;
+}
+
 /* Carries the acknowledgement round on.  See engine/engine.h. */
 static void
 ack_run(struct xf_engine *engine, long long int now_ms)
@@ -377,12 +394,14 @@ ack_run(struct xf_engine *engine, long long int now_ms)
         if (!over) {
             return;
         }
-        engine->round_ticket = sw->revalidate(sw);
+        engine->round_ticket = (ack_needs_revalidation(engine)
+                                ? sw->revalidate(sw) : 0);
         engine->ack_state = XF_ACK_REVALIDATE;
         /* Fall through. */
 
     case XF_ACK_REVALIDATE:
-        if (!sw->revalidated(sw, engine->round_ticket)) {
+        if (engine->round_ticket
+            && !sw->revalidated(sw, engine->round_ticket)) {
             return;
         }
         engine->ack_state = XF_ACK_IDLE;

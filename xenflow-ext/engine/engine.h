@@ -93,6 +93,9 @@ const struct xf_rt *xf_router_rt(const struct xf_router *);
 bool xf_router_is_separated(const struct xf_router *);
 /* True if the datapath looks each packet up in the compiled table. */
 bool xf_router_is_fib(const struct xf_router *);
+/* A translation asked the router's table, so that its routes' changes need a
+ * revalidation, whatever its own translation is. */
+void xf_router_note_translated(const struct xf_router *);
 uint32_t xf_router_ecmp_seed(const struct xf_router *);
 
 /* Filters (payload: struct xf_filter) and flows (struct xf_flow_actions) of a

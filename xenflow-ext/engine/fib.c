@@ -41,7 +41,7 @@ xf_router_set_fib(struct xf_router *router, bool fib)
     const struct xf_switch *sw = router->engine->sw;
 
     if (fib && !xf_rt_fib_is_enabled(router->rt)) {
-        xf_rt_fib_enable(router->rt, NULL);
+        xf_rt_fib_enable(router->rt, sw->fib_mem);
         sw->router_set_table(sw, router->id, router->rt, router->ecmp_seed);
         VLOG_INFO("router %s: table compiled into %"PRIuSIZE" bytes",
                   router->name, xf_rt_fib_bytes(router->rt));

@@ -198,7 +198,7 @@ learn_own(struct xf_router *router, const struct xf_iface *iface,
     }
     /* It was heard: notes when. */
     xf_rt_neigh_hear(router->rt, iface, ip, iface->mac, now_ms);
-    xf_router_changed(router);
+    xf_router_table_changed(router);
 }
 
 /* See engine-private.h. */
@@ -236,7 +236,7 @@ learn_neighbor(struct xf_router *router, const struct xf_iface *iface,
         return;
     }
     router->n_learned++;
-    xf_router_changed(router);
+    xf_router_table_changed(router);
 }
 
 /* When the router itself used its address last. */
@@ -273,7 +273,7 @@ learn_moved(struct xf_router *router, const struct xf_iface *iface,
         && !xf_rt_addr_del(router->rt, XF_SOURCE_LEARNED, iface->name, ip,
                            xf_addr_bits(ip), NULL)) {
         learn_neighbor(router, iface, ip, mac, now_ms);
-        xf_router_changed(router);
+        xf_router_table_changed(router);
     }
 }
 
@@ -561,7 +561,7 @@ expire(struct scan *scan, const struct due *due, const char *why)
                  scan->router->name, ip, due->iface, why);
         free(ip);
         scan->router->n_expired++;
-        xf_router_changed(scan->router);
+        xf_router_table_changed(scan->router);
     }
 }
 

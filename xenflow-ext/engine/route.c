@@ -182,7 +182,7 @@ xf_run_rule_add(struct xf_engine *engine, struct xf_job *job)
     }
     if (!error && !xf_rt_route_add(router->rt, XF_SOURCE_OPERATOR, &spec,
                                    false, &error)) {
-        job->generation = xf_router_changed(router);
+        job->generation = xf_router_table_changed(router);
     }
     free(nhs);
     return error;
@@ -200,7 +200,7 @@ xf_run_rule_del(struct xf_engine *engine, struct xf_job *job)
     if (router
         && !xf_rt_route_del(router->rt, XF_SOURCE_OPERATOR, &args->prefix,
                             args->metric, &error)) {
-        job->generation = xf_router_changed(router);
+        job->generation = xf_router_table_changed(router);
     }
     return error;
 }

@@ -397,8 +397,28 @@ uint64_t
 xf_router_changed(struct xf_router *router)
 {
     router->n_changes++;
-    router->generation = xf_engine_changed(router->engine);
+    router->generation = xf_engine_changed(router->engine, true);
     return router->generation;
+}
+
+/* The same for a change of routes, next hops or neighbours: translations don't
+ * depend on them where the datapath looks packets up. */
+uint64_t
+xf_router_table_changed(struct xf_router *router)
+{
+    router->n_changes++;
+    router->generation = xf_engine_changed(router->engine,
+                                           !router->config.fib);
+    return router->generation;
+}
+
+/* Any thread. */
+void
+xf_router_note_translated(const struct xf_router *router)
+{
+    if (xf_router_is_fib(router)) {
+        atomic_store(&router->engine->fib_translated, true);
+    }
 }
 
 /* ---- Engine's thread: configuration. ---- */
@@ -613,7 +633,7 @@ listener_changed(void *router_)
 {
     struct xf_router *router = router_;
 
-    return xf_router_changed(router);
+    return xf_router_table_changed(router);
 }
 
 static void

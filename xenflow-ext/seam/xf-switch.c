@@ -43,6 +43,7 @@
 #include "ovs-thread.h"
 #include "packets.h"
 #include "seam/xf-fwd.h"
+#include "seam/xf-mem.h"
 #include "seam/xf-odp.h"
 #include "seq.h"
 #include "sset.h"
@@ -654,6 +655,7 @@ xf_switch_init(const char *remote)
     struct seam *s = xzalloc(sizeof *s);
 
     s->ops = seam_ops;
+    s->ops.fib_mem = xf_mem();
     shash_init(&s->owed);
     s->done_seq = seq_create();
     latch_init(&s->wakeup);

@@ -544,6 +544,9 @@ xf_forward(struct xlate_ctx *ctx, const struct xf_visit *v)
         xf_compose_fib(ctx, v);
         return;
     }
+    if (is_ip_any(&ctx->xin->flow)) {
+        xf_router_note_translated(v->router);
+    }
     xf_decide(ctx, v, &r);
     xf_report_decision(ctx, v, &r);
     if (r.route_stat || r.neigh_stat) {

@@ -65,6 +65,9 @@ struct xf_switch {
     void (*router_set_table)(const struct xf_switch *, uint32_t id,
                              const struct xf_rt *rt, uint32_t seed);
 
+    /* Where compiled tables live; NULL: the heap. */
+    const struct xf_fib_mem *fib_mem;
+
     /* Engine's thread.  Sets 'get' and 'aux' of a reader of what datapath
      * threads have counted for router 'id', good for this turn and until the
      * next call for that 'kind'. */
