@@ -207,6 +207,10 @@ tests_test_xf_fib_SOURCES = \
 	xf-tests/test-xf-fib.h
 tests_test_xf_fib_LDADD = $(XF_LIBS)
 
+noinst_PROGRAMS += tests/test-xf-mem
+tests_test_xf_mem_SOURCES = xf-tests/test-xf-mem.c
+tests_test_xf_mem_LDADD = $(XF_LIBS)
+
 noinst_PROGRAMS += tests/test-xf-guestd
 tests_test_xf_guestd_SOURCES = \
 	xf-tests/test-xf-guestd.c \

@@ -29,6 +29,7 @@
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "packets.h"
+#include "seam/xf-mem.h"
 #include "seam/xf-odp.h"
 #include "unaligned.h"
 #include "util.h"
@@ -59,11 +60,17 @@ chunk_of(uint32_t number, uint32_t *ofs)
     return chunk;
 }
 
+/* Counters in 'chunk'. */
+static size_t
+chunk_n(unsigned int chunk)
+{
+    return UINT64_C(1) << (CHUNK_BITS + MAX(chunk, 1) - 1);
+}
+
 static struct counter *
 counter_add(struct counters *counters, unsigned int chunk, uint32_t ofs)
 {
-    size_t n = UINT64_C(1) << (CHUNK_BITS + MAX(chunk, 1) - 1);
-    struct counter *new = xcalloc(n, sizeof *new);
+    struct counter *new = xf_mem_zalloc(chunk_n(chunk) * sizeof *new);
 
     ovsrcu_set(&counters->chunks[chunk], new);
     return &new[ofs];
@@ -119,9 +126,8 @@ counters_move(struct counters *to, const struct counters *from)
         struct counter *c = ovsrcu_get_protected(struct counter *,
                                                  &from->chunks[i]);
         uint32_t base = i ? UINT32_C(1) << (CHUNK_BITS + i - 1) : 0;
-        size_t n = UINT64_C(1) << (CHUNK_BITS + MAX(i, 1) - 1);
 
-        for (size_t j = 0; c && j < n; j++) {
+        for (size_t j = 0; c && j < chunk_n(i); j++) {
             uint64_t n_packets, n_bytes, orig;
 
             atomic_read_relaxed(&c[j].n_packets, &n_packets);
@@ -140,7 +146,9 @@ static void
 counters_free(struct counters *counters)
 {
     for (size_t i = 0; i < N_CHUNKS; i++) {
-        free(ovsrcu_get_protected(struct counter *, &counters->chunks[i]));
+        xf_mem_free(ovsrcu_get_protected(struct counter *,
+                                         &counters->chunks[i]),
+                    chunk_n(i) * sizeof(struct counter));
     }
 }
 

@@ -22,6 +22,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "bitmap.h"
+#include "openvswitch/list.h"
 #include "openvswitch/vlog.h"
 #include "ovs-thread.h"
 #include "util.h"
@@ -31,19 +33,27 @@ VLOG_DEFINE_THIS_MODULE(xf_mem);
 #define CHUNK_SIZE (2 * 1024 * 1024)
 
 /* Pieces up to this size come from chunks, others are mapped alone. */
-#define PIECE_MAX 4096
-#define N_SIZES (PIECE_MAX / CACHE_LINE_SIZE)
+#define PIECE_MAX (CHUNK_SIZE / 2)
 
-/* A piece that nobody uses. */
-struct piece {
-    struct piece *next;
+/* A chunk of memory, aligned to its size, that pieces are cut from. */
+struct chunk {
+    struct ovs_list node;       /* In 'chunks'. */
+    size_t n_free;              /* Lines. */
+    unsigned long lines[BITMAP_N_LONGS(CHUNK_SIZE / CACHE_LINE_SIZE)];
 };
 
+#define N_LINES (CHUNK_SIZE / CACHE_LINE_SIZE)
+#define FIRST_LINE DIV_ROUND_UP(sizeof(struct chunk), CACHE_LINE_SIZE)
+
+/* A chunk is taken up again when so many of its lines are free. */
+#define WORTHWHILE (N_LINES / 8)
+
 static struct ovs_mutex mutex = OVS_MUTEX_INITIALIZER;
-static struct piece *pieces[N_SIZES] OVS_GUARDED_BY(mutex);
-static char *chunk OVS_GUARDED_BY(mutex); /* What is left of the newest. */
-static size_t chunk_left OVS_GUARDED_BY(mutex);
-static size_t n_chunks OVS_GUARDED_BY(mutex);
+static struct ovs_list chunks OVS_GUARDED_BY(mutex)
+    = OVS_LIST_INITIALIZER(&chunks);
+/* Where the next piece is looked for. */
+static struct chunk *current OVS_GUARDED_BY(mutex);
+static size_t current_line OVS_GUARDED_BY(mutex);
 
 /* Maps 'size' bytes, a multiple of CHUNK_SIZE, aligned to that, in huge pages
  * if 'huge' and the kernel has some. */
@@ -71,10 +81,52 @@ map(size_t size, bool huge)
     return p + head;
 }
 
-static size_t
-size_index(size_t size)
+/* Takes 'n' free lines from 'current_line' on in the current chunk.  Returns
+ * NULL if there aren't so many in a row. */
+static void *
+take_lines(size_t n)
+    OVS_REQUIRES(mutex)
 {
-    return DIV_ROUND_UP(size, CACHE_LINE_SIZE) - 1;
+    size_t begin, end = current_line;
+
+    do {
+        begin = bitmap_scan(current->lines, false, end, N_LINES);
+        end = bitmap_scan(current->lines, true, begin,
+                          MIN(begin + n, N_LINES));
+    } while (end - begin < n && end < N_LINES);
+    current_line = end;
+    if (end - begin < n) {
+        return NULL;
+    }
+    bitmap_set_multiple(current->lines, begin, n, true);
+    current->n_free -= n;
+    return (char *) current + begin * CACHE_LINE_SIZE;
+}
+
+/* Takes 'n' lines from another chunk, which becomes the current one: one with
+ * much free memory, or a new one. */
+static void *
+change_chunk(size_t n)
+    OVS_REQUIRES(mutex)
+{
+    struct chunk *chunk;
+
+    LIST_FOR_EACH (chunk, node, &chunks) {
+        if (chunk->n_free >= WORTHWHILE) {
+            current = chunk;
+            current_line = FIRST_LINE;
+
+            void *p = take_lines(n);
+            if (p) {
+                return p;
+            }
+        }
+    }
+    current = map(CHUNK_SIZE, !ovs_list_is_empty(&chunks));
+    current->n_free = N_LINES - FIRST_LINE;
+    current_line = FIRST_LINE;
+    ovs_list_push_front(&chunks, &current->node);
+    return take_lines(n);
 }
 
 static void *
@@ -84,22 +136,13 @@ mem_alloc(size_t size, void *aux OVS_UNUSED)
         return map(ROUND_UP(size, CHUNK_SIZE), size >= CHUNK_SIZE);
     }
 
-    size_t i = size_index(size);
+    size_t n = DIV_ROUND_UP(size, CACHE_LINE_SIZE);
     void *p;
 
     ovs_mutex_lock(&mutex);
-    if (pieces[i]) {
-        p = pieces[i];
-        pieces[i] = pieces[i]->next;
-    } else {
-        size = (i + 1) * CACHE_LINE_SIZE;
-        if (chunk_left < size) {
-            chunk = map(CHUNK_SIZE, n_chunks++ > 0);
-            chunk_left = CHUNK_SIZE;
-        }
-        p = chunk;
-        chunk += size;
-        chunk_left -= size;
+    p = current ? take_lines(n) : NULL;
+    if (!p) {
+        p = change_chunk(n);
     }
     ovs_mutex_unlock(&mutex);
     return p;
@@ -113,11 +156,17 @@ mem_release(void *p, size_t size, void *aux OVS_UNUSED)
         return;
     }
 
-    struct piece *piece = p;
+    size_t ofs = (uintptr_t) p % CHUNK_SIZE;
+    size_t n = DIV_ROUND_UP(size, CACHE_LINE_SIZE);
+    struct chunk *chunk = (void *) ((char *) p - ofs);
 
     ovs_mutex_lock(&mutex);
-    piece->next = pieces[size_index(size)];
-    pieces[size_index(size)] = piece;
+    bitmap_set_multiple(chunk->lines, ofs / CACHE_LINE_SIZE, n, false);
+    chunk->n_free += n;
+    if (chunk->n_free == N_LINES - FIRST_LINE && chunk != current) {
+        ovs_list_remove(&chunk->node);
+        munmap(chunk, CHUNK_SIZE);
+    }
     ovs_mutex_unlock(&mutex);
 }
 
@@ -127,4 +176,21 @@ xf_mem(void)
     static const struct xf_fib_mem mem = { mem_alloc, mem_release, NULL };
 
     return &mem;
+}
+
+void *
+xf_mem_zalloc(size_t size)
+{
+    return (size < CHUNK_SIZE ? xzalloc(size)
+            : map(ROUND_UP(size, CHUNK_SIZE), true));
+}
+
+void
+xf_mem_free(void *p, size_t size)
+{
+    if (size < CHUNK_SIZE) {
+        free(p);
+    } else if (p) {
+        munmap(p, ROUND_UP(size, CHUNK_SIZE));
+    }
 }

@@ -17,8 +17,8 @@
 #ifndef XF_MEM_H
 #define XF_MEM_H 1
 
-/* Memory for compiled tables.
- * ===========================
+/* Memory for compiled tables and their counters.
+ * ===============================================
  *
  * Nodes of a large table are read at random, so that on pages of 4 kB most
  * reads would miss the TLB.  This keeps nodes of all routers together in chunks
@@ -26,11 +26,16 @@
  * chunk, which is enough for some thousands of routes and costs no more than
  * what is in use.
  *
- * Pieces are multiples of a cache line, with a list of free ones for each size.
- * A chunk is never given back.  Threads: any. */
+ * Pieces are multiples of a cache line.  A bit per line says whether it is in
+ * use, so that free neighbours are one; pieces are looked for from the last one
+ * on.  A chunk without pieces is given back.  Threads: any. */
 
 #include "core/fib.h"
 
 const struct xf_fib_mem *xf_mem(void);
+
+/* 'size' bytes of zeros for one array, in huge pages if it is large. */
+void *xf_mem_zalloc(size_t size);
+void xf_mem_free(void *, size_t size);
 
 #endif /* seam/xf-mem.h */
