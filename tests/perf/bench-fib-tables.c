@@ -30,6 +30,7 @@
 #include <string.h>
 
 #include "core/fib-private.h"
+#include "seam/xf-mem.h"
 #include "util.h"
 
 /* The libraries that are compared: ours, rte_lpm (IPv4), rte_fib with direct
@@ -71,30 +72,12 @@ xf_retire(void (*destroy)(void *), void *obj, void *aux OVS_UNUSED)
     destroy(obj);
 }
 
-/* With huge pages nodes live in DPDK's memory, as the peers' tables do. */
-static void *
-xf_alloc(size_t size, void *aux OVS_UNUSED)
-{
-    void *p = rte_malloc(NULL, size, 64);
-
-    ovs_assert(p);
-    return p;
-}
-
-static void
-xf_release(void *p, size_t size OVS_UNUSED, void *aux OVS_UNUSED)
-{
-    rte_free(p);
-}
-
+/* In memory as the switch has it. */
 static bool
 xf_open(bool is_v4, size_t max_routes OVS_UNUSED)
 {
-    const struct xf_fib_mem mem = { xf_alloc, xf_release, NULL };
-
     xf_trie_init(&xf_trie, is_v4 ? 32 : 128, xf_retire, NULL);
-    xf_fib = xf_fib_create(&xf_trie, xf_value, NULL,
-                           rte_eal_has_hugepages() ? &mem : NULL, xf_retire,
+    xf_fib = xf_fib_create(&xf_trie, xf_value, NULL, xf_mem(), xf_retire,
                            NULL);
     return fib_use_lookup(xf_fib, xf_way);
 }

@@ -271,7 +271,7 @@ usage(void)
            "  --v4=N[,N]..     routes of IPv4 (\"\": none)\n"
            "  --v6=N[,N]..     routes of IPv6 (\"\": none)\n"
            "  --seed=N         of routes and destinations\n"
-           "  --huge           all tables in huge pages\n"
+           "  --huge           the peers in huge pages too\n"
            "  --without-lpm    not rte_lpm, which takes long to fill\n"
            "  --core=N         core to run on\n"
            "  --way=N          ours: Nth best code for this CPU (0: best)\n",
