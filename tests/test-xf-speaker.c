@@ -57,7 +57,7 @@ static struct {
     /* Settings. */
     const char *target, *messages, *hex, *expect_file;
     unsigned int ack_every, window, retry_s, timeout_s, rate;
-    bool hold, expect_close, is_random, is_load, log_adds;
+    bool hold, ask, expect_close, is_random, is_load, log_adds;
     uint32_t seed;
     size_t n_steps, n_prefixes;
     struct xf_churn_gateway gateways[64];
@@ -367,6 +367,31 @@ send_file(const char *name)
     }
 }
 
+/* Sends the messages of standard input one at a time, each when the one before
+ * is answered; prints for each how many microseconds its answer took. */
+static void
+ask(void)
+{
+    struct ds line = DS_EMPTY_INITIALIZER;
+
+    s.rate = 0;
+    s.ack_every = 1;
+    while (!s.closed && !ds_get_preprocessed_line(&line, stdin, NULL)) {
+        struct xf_wire_msg msg;
+        char *error = xf_text_parse(ds_cstr(&line), &msg);
+
+        if (error) {
+            ovs_fatal(0, "standard input: %s", error);
+        }
+        long long int start_ns = now_ns();
+        send_msg(&msg, false);
+        need(0, 0);
+        printf("%lld\n", (now_ns() - start_ns) / 1000);
+        fflush(stdout);
+    }
+    ds_destroy(&line);
+}
+
 static void
 send_hex(const char *name)
 {
@@ -475,6 +500,8 @@ How:\n\
   --retry=SECONDS       try to connect for so long (default: %u)\n\
   --timeout=SECONDS     wait for the listener for so long (default: %u)\n\
   --hold                keep the connection until standard input ends\n\
+  --ask                 then send the messages of standard input, each when the\n\
+                        one before is answered; print the microseconds it took\n\
   --expect-close        succeed when the listener closes, fail otherwise\n\
 \n\
 The last line says: sent=N acked=N refused=N seconds=S rate=N\n",
@@ -549,6 +576,7 @@ parse_option(int c)
         }
         break;
     case 'A': s.log_adds = true; break;
+    case 'k': s.ask = true; break;
     case 'p': s.n_prefixes = parse_uint("prefixes", optarg, 1, 4000000); break;
     case 'r': s.is_random = true; parse_seed(optarg); break;
     case 'R': s.rate = parse_uint("rate", optarg, 1, 1000000000); break;
@@ -565,6 +593,7 @@ parse_options(int argc, char *argv[])
 {
     static const struct option options[] = {
         { "ack", optional_argument, NULL, 'a' },
+        { "ask", no_argument, NULL, 'k' },
         { "expect", required_argument, NULL, 'e' },
         { "expect-close", no_argument, NULL, 'c' },
         { "gateway", required_argument, NULL, 'g' },
@@ -662,6 +691,8 @@ main(int argc, char *argv[])
             ovs_fatal(0, "the listener didn't close the connection");
         }
         printf("closed\n");
+    } else if (s.ask) {
+        ask();
     } else if (s.hold) {
         hold();
     }

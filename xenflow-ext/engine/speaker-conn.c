@@ -460,17 +460,26 @@ is_stalled(const struct xf_listener *l)
             && l->now_ms - conn->stalled_ms >= XF_SPEAKER_STALL_MS);
 }
 
-char *
-xf_speaker_conn_run(struct xf_listener *l)
+/* Takes note of a turn that began at 'start_us' and carried messages out. */
+static void
+note_turn(struct xf_speaker_stats *stats, long long int start_us)
+{
+    stats->turn_us = MAX(0, time_usec() - start_us);
+    stats->longest_turn_us = MAX(stats->longest_turn_us, stats->turn_us);
+}
+
+/* Reads and carries out messages, for some time.  Returns NULL or why the
+ * connection is to be closed. */
+static char * OVS_WARN_UNUSED_RESULT
+take_turn(struct xf_listener *l)
 {
     struct xf_speaker_conn *conn = l->conn;
+    long long int start_us = time_usec();
     long long int deadline = time_msec() + XF_SPEAKER_RUN_MS;
+    uint64_t n_frames = l->stats.n_frames;
     size_t n_bytes = 0;
 
     conn->more = false;
-    if (conn->stream) {
-        stream_run(conn->stream);
-    }
     for (;;) {
         char *error = process_buffer(l, deadline);
         if (error) {
@@ -490,7 +499,25 @@ xf_speaker_conn_run(struct xf_listener *l)
         }
         n_bytes += n;
     }
+    if (l->stats.n_frames != n_frames) {
+        note_turn(&l->stats, start_us);
+    }
+    return NULL;
+}
 
+char *
+xf_speaker_conn_run(struct xf_listener *l)
+{
+    struct xf_speaker_conn *conn = l->conn;
+
+    if (conn->stream) {
+        stream_run(conn->stream);
+    }
+
+    char *error = take_turn(l);
+    if (error) {
+        return error;
+    }
     xf_speaker_conn_flush(l);
     if (conn->eof && !has_message(conn)) {
         xf_speaker_apply_held(l);

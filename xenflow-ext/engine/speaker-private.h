@@ -133,6 +133,9 @@ struct xf_speaker_stats {
     uint64_t n_refused_peers;   /* By TLS. */
     uint64_t n_used;            /* Neighbours in use, told to the guest. */
     uint64_t n_resyncs;         /* Asked of the guest. */
+    uint64_t turn_us;           /* From reading messages until the table with
+                                 * the last of them was published. */
+    uint64_t longest_turn_us;
 };
 
 struct xf_listener {

@@ -685,6 +685,8 @@ put_stats(struct json *object, const struct xf_speaker_stats *stats)
     put_number(object, "swept", stats->n_swept);
     put_number(object, "acks", stats->n_acked);
     put_number(object, "nacks", stats->n_nacked);
+    put_number(object, "turn_us", stats->turn_us);
+    put_number(object, "longest_turn_us", stats->longest_turn_us);
 }
 
 static const char *

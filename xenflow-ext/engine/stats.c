@@ -15,6 +15,7 @@
  */
 #include <config.h>
 
+#include "core/rule-table-fib.h"
 #include "engine/engine-private.h"
 
 #include <inttypes.h>
@@ -201,10 +202,14 @@ static const struct xf_column memory_columns[] = {
     { "addresses", "ADDRESSES", true, NULL },
     { "trie_nodes", "NODES", true, NULL },
     { "bytes", "BYTES", true, NULL },
+    { "lookup_bytes", "LOOKUP", true, NULL },
 };
 
+/* 'lookup_bytes' is what the table takes besides, compiled for the
+ * datapath. */
 static struct json *
-usage_to_json(const char *name, const struct xf_rt_usage *usage)
+usage_to_json(const char *name, const struct xf_rt_usage *usage,
+              size_t lookup_bytes)
 {
     struct json *row = json_object_create();
 
@@ -217,6 +222,7 @@ usage_to_json(const char *name, const struct xf_rt_usage *usage)
     xf_json_put_int(row, "addresses", usage->n_addresses);
     xf_json_put_int(row, "trie_nodes", usage->n_trie_nodes);
     xf_json_put_int(row, "bytes", usage->n_bytes);
+    xf_json_put_int(row, "lookup_bytes", lookup_bytes);
     return row;
 }
 
@@ -238,19 +244,24 @@ char *
 xf_run_memory_show(struct xf_engine *engine, struct xf_job *job)
 {
     struct xf_rt_usage sum = { 0 };
+    size_t sum_lookup = 0;
     struct xf_router *router;
     struct xf_table table;
 
     xf_table_init(&table, memory_columns, ARRAY_SIZE(memory_columns),
                   job->json);
     LIST_FOR_EACH (router, node, &engine->routers) {
+        size_t lookup_bytes = (xf_rt_fib_is_enabled(router->rt)
+                               ? xf_rt_fib_bytes(router->rt) : 0);
         struct xf_rt_usage usage;
 
         xf_rt_get_usage(router->rt, &usage);
         usage_add(&sum, &usage);
-        xf_table_add(&table, usage_to_json(router->name, &usage));
+        sum_lookup += lookup_bytes;
+        xf_table_add(&table, usage_to_json(router->name, &usage,
+                                           lookup_bytes));
     }
-    xf_table_add(&table, usage_to_json("(total)", &sum));
+    xf_table_add(&table, usage_to_json("(total)", &sum, sum_lookup));
     xf_table_finish(&table, &job->body);
     return NULL;
 }
