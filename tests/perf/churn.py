@@ -34,34 +34,43 @@ RATE = 10000                    # Changes per second.
 SPEAKER = "tests/test-xf-speaker"
 HOST = "127.0.0.1"
 BATCH = 1000                     # Flows per call of ovs-ofctl.
+LATE_S = 20                      # Most that changes may take longer.
 
 
-def changes(family, table, n_egress, seed, n):
-    """'n' changes: (prefix, length, segment, number of the gateway)."""
-    chance = random.Random("changes %d %d" % (len(table), seed))
-    for number in range(n):
-        index = int(chance.random() * len(table))
-        address, length = table[index]
-        # The gateway alternates, so each change is one even for one prefix.
-        yield (prefixes.text(family, address), length,
-               packets.egress_of(index, n_egress),
-               packets.GATEWAYS[1 - number % 2])
+class Changes:
+    """Random changes of a row's table."""
+
+    def __init__(self, cache, row):
+        self.row = row
+        self.table = cache.table(row.family, row.n)
+        self.chance = random.Random("changes %d %d" % (row.n, cache.seed))
+        self.turned = bytearray(row.n)  # Which of the gateways each has.
+
+    def take(self, n):
+        """The next 'n': (prefix, length, segment, number of the gateway).
+        None says what was so already."""
+        for _ in range(n):
+            index = int(self.chance.random() * len(self.table))
+            address, length = self.table[index]
+            self.turned[index] ^= 1
+            yield (prefixes.text(self.row.family, address), length,
+                   packets.egress_of(index, self.row.n_egress),
+                   packets.GATEWAYS[self.turned[index]])
 
 
 class ToSpeaker:
-    """Changes for a router; 'seconds' is how long they last at least."""
+    """The next of 'changes' for a router, for so many seconds."""
 
-    def __init__(self, where, settings, row, seconds):
+    def __init__(self, where, settings, changes, seconds):
         self.where, self.settings = where, settings
+        self.seconds = seconds
         self.path = os.path.join(where.folder, "changes")
-        cache = settings.cache
         with open(self.path, "w", encoding="ascii") as f:
-            for prefix, length, segment, number in changes(
-                    row.family, cache.table(row.family, row.n), row.n_egress,
-                    cache.seed, int(RATE * seconds)):
+            for prefix, length, segment, number in changes.take(
+                    int(RATE * seconds)):
                 f.write("add %s/%d via %s dev %d replace\n" % (
                     prefix, length, packets.gateway_address(
-                        row.family, segment, number), 1 + segment))
+                        changes.row.family, segment, number), 1 + segment))
         self.speaker = None
 
     def start(self):
@@ -73,11 +82,19 @@ class ToSpeaker:
     def count(self):
         """Changes that arrived so far."""
         shown = self.where.control.json("xenflow/speaker-list", rig.ROUTER)
-        if not shown[0]["connected"]:
-            raise rig.RigError("the speaker of changes isn't connected")
         if shown[0]["nacks"] or shown[0]["rejected"]:
             raise rig.RigError("changes were refused: %s" % shown[0])
         return shown[0]["frames"]
+
+    def finish(self):
+        """Waits until all are made."""
+        try:
+            said = self.speaker.communicate(timeout=self.seconds + LATE_S)[0]
+        except subprocess.TimeoutExpired:
+            raise rig.RigError("changes didn't end") from None
+        if self.speaker.returncode:
+            raise rig.RigError("the speaker of changes says: %s" % said)
+        self.where.control.call("xenflow/router-sync", rig.ROUTER)
 
     def stop(self):
         self.speaker.kill()
@@ -87,13 +104,11 @@ class ToSpeaker:
 class ToFlows:
     """The same as OpenFlow flows."""
 
-    def __init__(self, where, settings, row, seconds):
-        cache = settings.cache
-        lines = [packets.flow_line(row.family, prefix, length, segment,
-                                   number)
-                 for prefix, length, segment, number in changes(
-                     row.family, cache.table(row.family, row.n),
-                     row.n_egress, cache.seed, int(RATE * seconds))]
+    def __init__(self, where, _settings, changes, seconds):
+        lines = [packets.flow_line(changes.row.family, prefix, length,
+                                   segment, number)
+                 for prefix, length, segment, number in changes.take(
+                     int(RATE * seconds))]
         self.where = where
         self.batches = [lines[i:i + BATCH]
                         for i in range(0, len(lines), BATCH)]
@@ -120,6 +135,10 @@ class ToFlows:
 
     def count(self):
         return self.done
+
+    def finish(self):
+        """Waits until the call under way has ended: it may never keep up."""
+        self.stop()
 
     def stop(self):
         self.ending.set()

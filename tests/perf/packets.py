@@ -54,6 +54,10 @@ GATEWAYS = (2, 3)
 SENDER_MAC = "02:00:00:00:00:02"
 SOURCES = {4: 10 << 24 | 8 << 16, 6: 0xfd00 << 112 | 8}
 N_SOURCE_BITS = 11
+
+# Busy rows: several routers, the first with the table, the others with fewer
+# routes; one of so many packets is punted.
+BUSY_ROUTERS, BUSY_OTHERS, BUSY_PUNT = 4, 1000, 1000
 FIRST_PORT = 1024
 
 
@@ -64,6 +68,23 @@ def router_address(family, segment):
 def gateway_address(family, segment, number=GATEWAYS[0]):
     return ("10.0.%d.%d" if family == 4 else "fd00:0:%x::%d") % (segment,
                                                                  number)
+
+
+def router_macs(number):
+    """MACs of the interfaces of router 'number', with %x for the segment."""
+    return ("02:00:00:%02x:%%02x:01" % number) if number else ROUTER_MAC
+
+
+def busy_router(index):
+    """Router that packet 'index' of a busy row goes to: seven of ten to the
+    first."""
+    return max(0, index % 10 - 6)
+
+
+def busy_ttl(index):
+    """One packet of BUSY_PUNT has a TTL that the router must not forward, of
+    each router its share."""
+    return 1 if index % BUSY_PUNT == index // BUSY_PUNT % 10 else TTL
 
 
 def flow_line(family, prefix, length, segment, number=GATEWAYS[0]):
@@ -96,9 +117,9 @@ def destinations(family, rows, n_packets, seed):
 class Frames:
     """Makes frames that differ in destination and source alone."""
 
-    def __init__(self, family):
+    def __init__(self, family, mac=ROUTER_MAC % 0):
         self.family = family
-        self.ethernet = (frame.mac(ROUTER_MAC % 0) + frame.mac(SENDER_MAC)
+        self.ethernet = (frame.mac(mac) + frame.mac(SENDER_MAC)
                          + (b"\x08\x00" if family == 4 else b"\x86\xdd"))
         n = PAYLOAD[family]
         self.payload = bytes(range(n))
@@ -114,7 +135,7 @@ class Frames:
         return struct.pack("!HHHH", sport, 53, self.udp_length,
                            ~total & 0xffff or 0xffff) + self.payload
 
-    def make(self, index, destination):
+    def make(self, index, destination, ttl=TTL):
         """Frame number 'index'."""
         source = SOURCES[self.family] + ((index & (1 << N_SOURCE_BITS) - 1)
                                          << (0 if self.family == 4 else 64))
@@ -122,13 +143,21 @@ class Frames:
         if self.family == 4:
             both = struct.pack("!II", source, destination)
             head = struct.pack("!BBHHHBB", 0x45, 0, 20 + self.udp_length,
-                               index & 0xffff, 0, TTL, 17)
+                               index & 0xffff, 0, ttl, 17)
             head += struct.pack("!H", frame.csum(head + both))
         else:
             both = (source.to_bytes(16, "big")
                     + destination.to_bytes(16, "big"))
-            head = struct.pack("!IHBB", 6 << 28, self.udp_length, 17, TTL)
+            head = struct.pack("!IHBB", 6 << 28, self.udp_length, 17, ttl)
         return self.ethernet + head + both + self._udp(both, sport)
+
+
+def write_pcap(path, frames):
+    head = struct.Struct("=IIII")
+    with open(path, "wb") as f:
+        f.write(struct.pack("=IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+        for data in frames:
+            f.write(head.pack(0, 0, len(data), len(data)) + data)
 
 
 class Cache:
@@ -168,20 +197,49 @@ class Cache:
     def pcap(self, family, n):
         """Path of the packets for a table of 'n' prefixes."""
         def write(path):
-            frames, head = Frames(family), struct.Struct("=IIII")
-            with open(path, "wb") as f:
-                f.write(struct.pack("=IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535,
-                                    1))
-                for index, to in enumerate(self.destinations(family, n)):
-                    data = frames.make(index, to)
-                    f.write(head.pack(0, 0, len(data), len(data)) + data)
+            frames = Frames(family)
+            write_pcap(path, (frames.make(index, to) for index, to in
+                              enumerate(self.destinations(family, n))))
         return self._file("v%d-%d-%d.pcap" % (family, n, self.n_packets),
                           write)
 
-    def _lines(self, name, family, n, line):
+    def busy_pcap(self, family, n):
+        """The same for several routers, the first of which has the table."""
+        def write(path):
+            to = [self.destinations(family, BUSY_OTHERS),
+                  self.destinations(family, n)]
+            frames = [Frames(family, router_macs(number) % 0)
+                      for number in range(BUSY_ROUTERS)]
+            write_pcap(path, (
+                frames[number].make(index, to[not number][index],
+                                    busy_ttl(index))
+                for index, number in enumerate(map(busy_router, range(
+                    self.n_packets)))))
+        return self._file("busy-v%d-%d-%d.pcap" % (family, n, self.n_packets),
+                          write)
+
+    def busy_fates(self, family, n, n_egress):
+        """For each packet of busy_pcap() the segment it leaves by, 0: it is
+        punted.  By the reference lookup."""
+        def write(path):
+            fates = bytearray(self.n_packets)
+            for first, m in ((True, n), (False, BUSY_OTHERS)):
+                lookup = prefixes.Lookup(family, self.table(family, m))
+                for index, to in enumerate(self.destinations(family, m)):
+                    if (busy_router(index) == 0) == first and \
+                            busy_ttl(index) > 1:
+                        fates[index] = egress_of(lookup.find(to), n_egress)
+            with open(path, "wb") as f:
+                f.write(fates)
+        with open(self._file("fates%d-v%d-%d-%d" % (
+                n_egress, family, n, self.n_packets), write), "rb") as f:
+            return f.read()
+
+    def _lines(self, name, family, n, line, first=""):
         """Path of a file with line(prefix, length, index) per route."""
         def write(path):
             with open(path, "w", encoding="ascii") as f:
+                f.write(first)
                 for index, (address, length) in enumerate(
                         self.table(family, n)):
                     f.write(line(prefixes.text(family, address), length,
@@ -197,6 +255,13 @@ class Cache:
                            lambda prefix, length, index: "add %s/%d %s" % (
                                prefix, length,
                                ways[egress_of(index, n_egress)]))
+
+    def group(self, family, n, group, first):
+        """The same with next hop 'group' for all, after the lines 'first'."""
+        digest = hashlib.sha256(first.encode()).hexdigest()[:8]
+        return self._lines("group%d-%s" % (group, digest), family, n,
+                           lambda prefix, length, index: "add %s/%d nhid %d\n"
+                           % (prefix, length, group), first)
 
     def flows(self, family, n, n_egress):
         """Path of the table as OpenFlow flows."""

@@ -13,6 +13,7 @@
 # limitations under the License.
 """What the benchmarks print: progress, and a table of the rows."""
 
+import statistics
 import sys
 
 # What all others are a share of.
@@ -81,9 +82,19 @@ def _remarks(row):
         found.append("INVALID: " + row["reason"])
     if row["warm"] is False:
         found.append("the flow cache wasn't warm after %d s" % row["warm_s"])
-    if row["changes_per_s"] is not None:
-        found.append("%.0f changes/s; without them %.2f Mpps/CPU-s" % (
-            row["changes_per_s"], row["quiet"]))
+    for churn in row["churn"]:
+        found.append("%d changes, %.0f/s, %d upcalls meanwhile; without them "
+                     "%.2f Mpps/CPU-s, with them %.2f of that" % (
+                         churn["changes"], churn["changes_per_s"],
+                         churn["upcalls"], churn["quiet"], churn["share"]))
+    if row["row"].endswith("/storm"):
+        found.append("since the first packet: " + ", ".join(
+            "%d upcalls of %d packets" % both for both in zip(
+                row["all_upcalls"], row["all_received"])))
+    found += _moves(row["more"])
+    if any(row["unaccounted"]):
+        found.append("%s packets unaccounted for" % ", ".join(
+            map(str, row["unaccounted"])))
     if row["tx_dropped"]:
         found.append("%d packets dropped at egress" % row["tx_dropped"])
     if row["punted"]:
@@ -94,6 +105,18 @@ def _remarks(row):
             "%s %.1f %%" % (name, 100 * n / total)
             for name, n in row["tx_packets"].items()))
     return found
+
+
+def _moves(more):
+    """A line for each kind of move."""
+    runs = [one["moves"] for one in more if "moves" in one]
+    return ["%s: %s" % (kind, "; ".join(
+        "%s in %.2f ms, at worst %.2f" % (
+            what, statistics.median(times), max(times))
+        for what, times in (
+            (what, [ms for run in runs for ms in run[kind][what + "_ms"]])
+            for what in ("published", "acknowledged"))))
+            for kind in (runs[0] if runs else ())]
 
 
 def table(found):

@@ -148,13 +148,14 @@ def stolen_s():
 class Sample:
     """Counters at one moment."""
 
-    def __init__(self, cpu, tx, rx=None, dropped=0, flows=None):
+    def __init__(self, cpu, tx, rx=None, dropped=0, flows=None, to_vms=0):
         self.cpu_ns = cpu
         self.wall_ns = time.monotonic_ns()
         self.tx = tx                    # {egress segment: packets}
         self.rx = rx                    # Packets; None: not counted.
         self.dropped = dropped          # At the egress ports.
         self.flows = flows or {}        # The flow cache: hit, missed, lost.
+        self.to_vms = to_vms            # Packets sent to the VMs' ports.
 
     def packets(self, before):
         return sum(self.tx.values()) - sum(before.tx.values())
@@ -193,11 +194,13 @@ class Switch:
     """with Switch(build, n_egress, pcap) as s: a bridge with the input port
     (OpenFlow port 1, from start() on) and outputs (2 and up).
 
-    'vlans' puts each port into a segment of its own, for a router."""
+    'vlans' puts each port into a segment of its own, for a router.  'n_vms'
+    are ports of virtual machines in the input's segment."""
 
-    def __init__(self, build, n_egress, pcap, vlans=False, emc=False):
+    def __init__(self, build, n_egress, pcap, vlans=False, emc=False,
+                 n_vms=0):
         self.build, self.n_egress, self.pcap = build, n_egress, pcap
-        self.vlans, self.emc = vlans, emc
+        self.vlans, self.emc, self.n_vms = vlans, emc, n_vms
         self.folder = None
         self.daemons = []
         self.control = None
@@ -279,17 +282,21 @@ class Switch:
                    "datapath_type=netdev", "fail_mode=%s" % (
                        "standalone" if self.vlans else "secure")]
         for segment in range(1, self.n_egress + 1):
-            command += self._add_port(segment, "net_null%d,no-rx=1" % segment)
+            command += self._add_port(port(segment), segment, 1 + segment,
+                                      "net_null%d,no-rx=1" % segment)
+        for number in range(1, self.n_vms + 1):
+            index = self.n_egress + number
+            command += self._add_port(vm(number), 0, 1 + index,
+                                      "net_null%d,no-rx=1" % index)
         self.vsctl(*command)
         self._check_ports()
 
-    def _add_port(self, segment, devargs):
+    def _add_port(self, name, segment, ofport, devargs):
         """Arguments of ovs-vsctl."""
-        name = port(segment)
         tag = ["tag=%d" % vlan(segment)] if self.vlans else []
         return ["--", "add-port", BRIDGE, name, *tag,
                 "--", "set", "interface", name, "type=dpdk",
-                "ofport_request=%d" % (1 + segment),
+                "ofport_request=%d" % ofport,
                 'options:dpdk-devargs="%s"' % devargs]
 
     def _check_ports(self):
@@ -302,8 +309,21 @@ class Switch:
     def start(self):
         """Lets packets come."""
         self.vsctl(*self._add_port(
-            0, "net_pcap0,infinite_rx=1,rx_pcap=" + self.pcap))
+            port(0), 0, 1, "net_pcap0,infinite_rx=1,rx_pcap=" + self.pcap))
         self._check_ports()
+
+    def stop(self):
+        """Lets no more packets come, and those that came leave: a thread that
+        serves a pinned queue serves no other."""
+        self.vsctl("set", "interface", port(1),
+                   'other_config:pmd-rxq-affinity="0:%d"' % FORWARD)
+        seen = [-1]
+
+        def quiet():
+            seen.append(self.sample().rx)
+            time.sleep(0.1)
+            return seen[-1] == seen[-2]
+        wait("the end of packets", quiet)
 
     # ---- Counters. ----
 
@@ -324,11 +344,13 @@ class Switch:
         cpu = cpu_ns(self.daemons[1].pid, "pmd-c%02d" % FORWARD)
         ports, flows = self.parse_counters(text)
         egress = {s: ports[port(s)][1] for s in range(1, self.n_egress + 1)}
+        received = ports.get(port(0), ({"packets": 0}, {}))[0]["packets"]
         return Sample(
-            cpu, {s: c["packets"] for s, c in egress.items()},
-            ports[port(0)][0]["packets"],
+            cpu, {s: c["packets"] for s, c in egress.items()}, received,
             sum(c.get("dropped", 0) + c.get("errors", 0)
-                for c in egress.values()), flows)
+                for c in egress.values()), flows,
+            sum(ports[vm(number)][1]["packets"]
+                for number in range(1, self.n_vms + 1)))
 
     def memory(self):
         """Bytes that the switch has in RAM (without hugepages)."""
@@ -427,6 +449,10 @@ class Testpmd:
     def start(self):
         self._ask("start", "packet forwarding")
 
+    def stop(self):
+        """As Switch.stop()."""
+        self._ask("stop", "Done")
+
     def sample(self):
         match = self._ask("show port stats %d" % self.EGRESS,
                           r"TX-packets: (\d+) +TX-errors: (\d+)")
@@ -437,6 +463,11 @@ class Testpmd:
 def port(segment):
     """Name of the switch's port in 'segment'; 0 is the input."""
     return "out%d" % segment if segment else "in"
+
+
+def vm(number):
+    """Name of the port of virtual machine 'number', from 1."""
+    return "vm%d" % number
 
 
 def vlan(segment):
