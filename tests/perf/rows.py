@@ -196,6 +196,7 @@ class Run:
         where.stop()
         end = where.sample()
         self.upcalls = end.flows.get("missed")
+        self.megaflows = end.flows.get("flows")
         self.received, self.unaccounted = end.rx, None
         if end.rx is not None:
             self.unaccounted = (end.rx - sum(end.tx.values()) - end.dropped
@@ -241,11 +242,12 @@ class Slices:
     def __init__(self):
         self.quiet, self.changed = [], []
         self.rates = []                 # Changes per second.
-        self.n_changes = self.upcalls = 0
+        self.n_changes = 0
+        self.upcalls = self.lost = 0    # While routes changed.
 
     def change(self, kind, where, settings, changes):
         changing = kind.CHURN(where, settings, changes, CHURN_SLICE_S)
-        missed, first = where.sample().flows["missed"], changing.count()
+        start, first = where.sample(), changing.count()
         changing.start()
         try:
             time.sleep(EDGE_S)
@@ -257,7 +259,10 @@ class Slices:
             changing.finish()
         finally:
             changing.stop()
-        self.upcalls += where.sample().flows["missed"] - missed
+        end = where.sample()
+        self.upcalls += end.flows["missed"] - start.flows["missed"]
+        self.lost += (end.flows["lost"] - start.flows["lost"]
+                      + end.dropped - start.dropped)
         self.n_changes += (changing.count() - first)
 
     def median(self):
@@ -278,6 +283,7 @@ class Slices:
                 "quiet": statistics.median(w.rate() for w in self.quiet),
                 "changes_per_s": statistics.median(self.rates),
                 "changes": self.n_changes, "upcalls": self.upcalls,
+                "lost": self.lost,
                 "faults": [w.fault for w in self.quiet + self.changed
                            if w.fault]}
 
@@ -315,6 +321,8 @@ def summarize(runs):
         "punted": sum(w.punted for w in windows),
         "upcalls_per_s": sum(w.upcalls for w in windows) / wall_s,
         "megaflows": windows[-1].megaflows,
+        "all_memory": [r.memory for r in runs],
+        "all_megaflows": [r.megaflows for r in runs],
         "all_upcalls": [r.upcalls for r in runs],
         "all_received": [r.received for r in runs],
         "unaccounted": [r.unaccounted for r in runs],
