@@ -342,7 +342,7 @@ class Busy(Fib):
         """Packets that the counters of the routes of router 'name' say."""
         ask, found = where.control.json, 0
         for _ in range(0, n + self.COLLECTED, self.COLLECTED):
-            ask("xenflow/rule-list", name, "limit=1")
+            ask("xenflow/neigh-list", name)
         for skip in range(0, n + self.PAGE, self.PAGE):
             found += sum(r.get("packets", 0) for r in ask(
                 "xenflow/rule-list", name, "skip=%d" % skip,

@@ -65,7 +65,6 @@ class Row:
 
     def __init__(self, kind, n=10000, family=4, **options):
         self.kind, self.n, self.family = kind, n, family
-        self.given = options
         self.n_egress = options.get("n_egress",
                                     kinds.KINDS[kind].n_egress)
         self.emc = options.get("emc", False)
@@ -234,6 +233,9 @@ class Run:
             self.slices.change(kind, where, settings, changes)
             self.slices.quiet.append(Window(kind, where, QUIET_S))
         self.window = self.slices.median()
+        self.window.fault = next(
+            (w.fault for w in self.slices.quiet + self.slices.changed
+             if w.fault), None)
 
 
 class Slices:
@@ -283,9 +285,7 @@ class Slices:
                 "quiet": statistics.median(w.rate() for w in self.quiet),
                 "changes_per_s": statistics.median(self.rates),
                 "changes": self.n_changes, "upcalls": self.upcalls,
-                "lost": self.lost,
-                "faults": [w.fault for w in self.quiet + self.changed
-                           if w.fault]}
+                "lost": self.lost}
 
 
 def describe(row, settings):

@@ -14,7 +14,8 @@
 # limitations under the License.
 """Checks the benchmarks' own parts that need no switch: tests/perf.at runs it.
 
-usage: self-test.py packets | lookup | faults | report
+usage: self-test.py packets | lookup | busy | changes | faults | report |
+                    verdicts
 """
 
 import os
@@ -28,12 +29,15 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 # pylint: disable=wrong-import-position
+import churn                                    # noqa: E402
 import frame                                    # noqa: E402
+import kinds                                    # noqa: E402
 import packets                                  # noqa: E402
 import prefixes                                 # noqa: E402
 import report                                   # noqa: E402
 import rig                                      # noqa: E402
 import rows                                     # noqa: E402
+import verdicts                                 # noqa: E402
 
 N_PACKETS = 3000
 
@@ -105,7 +109,7 @@ def check_lookup():
 def check_faults():
     """A window in which something went wrong doesn't count."""
     window = rows.Window.__new__(rows.Window)
-    for tx, received, punted, shares in (
+    for tx, received, punted, shares, *more in (
             ({1: 1000}, 1000, 0, {1: 1.0}),
             ({1: 1000}, None, 0, {1: 1.0}),
             ({1: 0}, 1000, 0, {1: 1.0}),
@@ -116,9 +120,13 @@ def check_faults():
             ({1: 900}, 1000, 0, {1: 1.0}),
             ({1: 300, 2: 600}, 1000, 0, {1: 0.5, 2: 0.5}),
             ({1: 1100}, 1000, 0, {1: 1.0}),
-            ({1: 1000}, 1000, 1, {1: 1.0})):
+            ({1: 1000}, 1000, 1, {1: 1.0}),
+            ({1: 99900}, 100000, 100, {1: 1.0}, 0.001),
+            ({1: 99800}, 100000, 200, {1: 1.0}, 0.001),
+            ({1: 100000}, 100000, 0, {1: 1.0}, 0.001)):
         window.tx, window.n = tx, sum(tx.values())
         window.received, window.punted = received, punted
+        window.punt_share = more[0] if more else 0
         # pylint: disable=protected-access
         print(window._fault(shares))
     text = rig.Switch.parse_counters(
@@ -143,13 +151,91 @@ class Counted:
         self.rate = lambda: rate
 
 
+def check_busy():
+    """Routers, TTLs and fates of the packets of a busy row; what its counters
+    must be at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = rows.Settings(None, packets.Cache(folder, N_PACKETS, 5))
+        kind = kinds.Busy(rows.Row("busy", n=5000), settings)
+        found, fates = read_pcap(kind.pcap()), kind.fates()
+        assert len(found) == len(fates) == N_PACKETS
+        tables = [settings.cache.table(4, packets.BUSY_OTHERS),
+                  prefixes.table(4, 5000, 5)]
+        macs = [frame.mac(packets.router_macs(number) % 0)
+                for number in range(kind.n_routers)]
+        seen = dict.fromkeys(range(kind.n_routers), 0)
+        for data, fate in zip(found, fates):
+            number = macs.index(data[:6])
+            seen[number] += 1
+            if data[22] == 1:
+                assert fate == 0
+            else:
+                index = longest(4, tables[not number],
+                                int.from_bytes(data[30:34], "big"))
+                assert fate == packets.egress_of(index, kind.row.n_egress)
+        print(seen, "punted %d" % fates.count(0))
+
+        sent = {s: 2 * fates.count(s) + fates[:7].count(s) for s in range(1, 5)}
+        for lost, vms, counted in (
+                (0, 7, None), (0, 6, None), (1, 6, None), (1, 8, None),
+                (0, 7, 6000), (0, 7, 6007)):
+            kind.counted = counted
+            print(kind.faults(rig.Sample(0, sent, 2 * N_PACKETS + 7, 0,
+                                         {"lost": lost}, vms)))
+
+
+def check_changes():
+    """Each change is one: a prefix never gets the gateway that it has."""
+    with tempfile.TemporaryDirectory() as folder:
+        changes = churn.Changes(packets.Cache(folder, N_PACKETS, 5),
+                                rows.Row("fib", n=100))
+        has = {}
+        for prefix, length, _, number in [*changes.take(300),
+                                          *changes.take(300)]:
+            assert number != has.get((prefix, length), packets.GATEWAYS[0])
+            has[prefix, length] = number
+    print("%d prefixes changed" % len(has))
+
+
+def check_verdicts():
+    """Ratios are of the same run; what isn't measured isn't judged."""
+    def row(name, runs=(), **more):
+        return dict({"row": name, "runs": list(runs), "valid": True,
+                     "parameters": {"prefixes": 10}}, **more)
+
+    def churn_of(**more):
+        return [dict({"changes_per_s": 10000, "upcalls": 0, "lost": 0,
+                      "shares": [0.97, 0.8, 0.95]}, **more)]
+
+    times = {"published_ms": [1, 12, 2], "acknowledged_ms": [5, 6, 29]}
+    for found in (
+            [row("testpmd-io", [100, 10, 10]),
+             row("busy/v4/10k", [40, 6, 5]),
+             row("busy/v4/100k", [20, 2, 3]),
+             row("busy/v4/1.05M", valid=False, reason="lost\nall"),
+             {"row": "fib/v6/200k", "skipped": "not here"}],
+            [row("fib/v4/10k/storm", all_upcalls=[2, 3],
+                 all_megaflows=[2, 2])],
+            [row("fib/v4/1.05M", all_memory=[210e6, 336e6], more=[
+                {"lookup_bytes": 900, "table_bytes": 2000}])],
+            [row("many-fib/v4/10", all_memory=[65e6]),
+             row("many-fib/v4/1k", all_memory=[1.1e9])],
+            [row("move/v4/500k", more=[{"moves": dict.fromkeys(
+                verdicts.MOVES, times)}])],
+            [row("fib/v4/100k/churn", unaccounted=[0], churn=churn_of())],
+            [row("fib/v4/100k/churn", unaccounted=[-3], churn=churn_of(
+                upcalls=1, lost=2, changes_per_s=5000))]):
+        print(verdicts.text(verdicts.judge(found)))
+
+
 def check_report():
     """The table: rows that are fine, invalid, skipped, and failed."""
     def run(rate, fault=None, **more):
         found = rows.Run.__new__(rows.Run)
-        found.__dict__.update(window=Counted(rate, fault), quiet=None,
-                              changes=None, warm=True, warm_s=1, load_s=None,
-                              memory=0)
+        found.__dict__.update(window=Counted(rate, fault), slices=None,
+                              warm=True, warm_s=1, load_s=None, memory=0,
+                              upcalls=5, megaflows=4, received=100, more={},
+                              unaccounted=0)
         found.__dict__.update(more)
         return found
 
@@ -160,11 +246,18 @@ def check_report():
 
     with tempfile.TemporaryDirectory() as folder:
         settings = rows.Settings(None, packets.Cache(folder, N_PACKETS, 5))
+    slices = rows.Slices()
+    slices.quiet = [Counted(32), Counted(33), Counted(34)]
+    slices.changed = [Counted(30), Counted(31)]
+    slices.rates, slices.n_changes, slices.upcalls = [9000, 9100], 9900, 3
     found = [
         row("testpmd-io", [run(50), run(40), run(45)]),
         row("naive", [run(9, warm=False, warm_s=60, memory=16000000)]),
         row("flow", [run(30), run(20, "no packet left")]),
-        row("flow", [run(30, changes=9000, quiet=Counted(33))], scene="churn"),
+        row("flow", [run(30, slices=slices)], scene="churn"),
+        row("fib", [run(30), run(30, unaccounted=2)], scene="storm"),
+        row("fib", [run(30, more={"moves": {"link": {
+            "published_ms": [1, 2, 9], "acknowledged_ms": [4]}}})]),
         row("fib", {"skipped": "not here"}),
         row("fib", {"valid": False, "reason": "it ended\nat once"})]
     report.compare(found)
@@ -172,5 +265,6 @@ def check_report():
 
 
 if __name__ == "__main__":
-    {"packets": check_packets, "lookup": check_lookup,
+    {"packets": check_packets, "lookup": check_lookup, "busy": check_busy,
+     "changes": check_changes, "verdicts": check_verdicts,
      "faults": check_faults, "report": check_report}[sys.argv[1]]()

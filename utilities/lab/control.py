@@ -41,12 +41,14 @@ class Control:
 
     def _receive(self):
         while True:
-            try:
-                value, end = self.decoder.raw_decode(self.buffer)
-                self.buffer = self.buffer[end:].lstrip()
-                return value
-            except ValueError:
-                pass
+            # Not with each piece of a long reply: that would take for ever.
+            if self.buffer.endswith("}"):
+                try:
+                    value, end = self.decoder.raw_decode(self.buffer)
+                    self.buffer = self.buffer[end:].lstrip()
+                    return value
+                except ValueError:
+                    pass
             data = self.socket.recv(1 << 20)
             if not data:
                 raise system.LabError("ovs-vswitchd closed the connection")
