@@ -49,6 +49,11 @@ class Io:
         self.row, self.settings = row, settings
         self.load_s = None              # Seconds to load the routes.
 
+    @classmethod
+    def n_routes(cls, n):
+        """Of all routers, with a table of 'n' prefixes."""
+        return n * cls.n_routers
+
     def open(self):
         return rig.Testpmd(self.pcap())
 
@@ -299,6 +304,10 @@ class Busy(Fib):
     def fates(self):
         row = self.row
         return self.settings.cache.busy_fates(row.family, row.n, row.n_egress)
+
+    @classmethod
+    def n_routes(cls, n):
+        return n + (cls.n_routers - 1) * packets.BUSY_OTHERS
 
     def names(self):
         return ["vr%d" % (1 + i) for i in range(self.n_routers)]

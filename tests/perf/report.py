@@ -66,8 +66,7 @@ def _cells(row):
 
 
 def _bytes_per_route(row):
-    wanted = row["parameters"]
-    n = (wanted["prefixes"] or 0) * (wanted["routers"] or 1)
+    n = row["parameters"]["routes"] or 0
     return row["memory"] / n if n >= MEMORY_FROM else None
 
 

@@ -294,6 +294,7 @@ def describe(row, settings):
     return {"row": row.name, "unit": UNIT, "parameters": {
         "kind": row.kind, "scene": row.scene, "family": row.family,
         "prefixes": row.n if kind.routes else None,
+        "routes": kind.n_routes(row.n) if kind.routes else None,
         "routers": kind.n_routers if kind.router else None,
         "egress_ports": row.n_egress if kind.ports else 1,
         "emc": row.emc if kind.ports else None,
