@@ -45,7 +45,12 @@ nh_index(struct xf_rt *rt, struct rt_nh *nh)
         new->nhs[nh->index] = nh;
         ovsrcu_set(&rt->nh_table, new);
     } else {
-        table->nhs[nh->index] = nh; /* No reader has this index yet. */
+        bool was_used = table->nhs[nh->index] != NULL;
+
+        table->nhs[nh->index] = nh; /* No reader has this index yet, */
+        if (was_used) {
+            rt_raise_version(rt);   /* but may know what it meant. */
+        }
     }
 }
 

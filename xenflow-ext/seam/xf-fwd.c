@@ -462,26 +462,25 @@ struct job {
     const struct xf_rt *rt;
     uint32_t version;
     uint32_t seed;              /* Of xf_flow_hash(). */
+    bool is_v4;                 /* By the type of the frames, as upstream
+                                 * extracts flows: the version that the header
+                                 * names is checked when they are forwarded. */
     struct xf_fwd_result *result;
     uint64_t n_bytes;           /* Of those forwarded. */
     uint64_t n_dropped;
 };
 
 static void
-get_addrs(const struct dp_packet *packet, struct in6_addr *src,
-          struct in6_addr *dst)
+get_addrs(const struct job *job, const struct dp_packet *packet,
+          struct in6_addr *src, struct in6_addr *dst)
 {
-    const uint8_t *l3 = dp_packet_l3(packet);
-
-    if (l3[0] >> 4 == 4) {
-        const struct ip_header *ip
-            = ALIGNED_CAST(const struct ip_header *, l3);
+    if (job->is_v4) {
+        const struct ip_header *ip = dp_packet_l3(packet);
 
         in6_addr_set_mapped_ipv4(src, get_16aligned_be32(&ip->ip_src));
         in6_addr_set_mapped_ipv4(dst, get_16aligned_be32(&ip->ip_dst));
     } else {
-        const struct ovs_16aligned_ip6_hdr *ip6
-            = ALIGNED_CAST(const struct ovs_16aligned_ip6_hdr *, l3);
+        const struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
 
         memcpy(src, &ip6->ip6_src, sizeof *src);
         memcpy(dst, &ip6->ip6_dst, sizeof *dst);
@@ -497,7 +496,7 @@ packet_hash(const struct job *job, struct dp_packet *packet)
     struct flow flow;
 
     flow_extract(packet, &flow);
-    get_addrs(packet, &src, &dst);
+    get_addrs(job, packet, &src, &dst);
 
     bool ports = !(flow.nw_frag & FLOW_NW_FRAG_ANY)
                  && (flow.nw_proto == IPPROTO_TCP
@@ -569,7 +568,7 @@ forward_on_link(struct job *job, struct dp_packet *packet,
     struct xf_path path = { .out = way->out };
     struct in6_addr src, dst;
 
-    get_addrs(packet, &src, &dst);
+    get_addrs(job, packet, &src, &dst);
     xf_rt_path_on_link(job->rt, &dst, &path);
     if (path.verdict == XF_FORWARD) {
         forward(job, packet, adj_get(job->fwd, job->router, &path,
@@ -609,19 +608,17 @@ carry_out(struct job *job, struct dp_packet *packet, uint64_t value)
     }
 }
 
-/* Looks up and carries out packets of one family. */
+/* Looks packets of one family up. */
 static void
-forward_family(struct job *job, struct dp_packet *const packets[], size_t n,
-               bool is_v4)
+look_up(const struct job *job, struct dp_packet *const packets[], size_t n,
+        uint64_t values[])
 {
-    const struct xf_fib *fib = xf_rt_fib(job->rt, is_v4);
-    struct counters *counters = &job->router->counters[XF_RT_ROUTES];
+    const struct xf_fib *fib = xf_rt_fib(job->rt, job->is_v4);
     struct in6_addr dsts[NETDEV_MAX_BURST];
     const struct in6_addr *dst6[NETDEV_MAX_BURST];
     uint32_t dst4[NETDEV_MAX_BURST];
-    uint64_t values[NETDEV_MAX_BURST];
 
-    if (is_v4) {
+    if (job->is_v4) {
         for (size_t i = 0; i < n; i++) {
             const struct ip_header *ip = dp_packet_l3(packets[i]);
 
@@ -638,6 +635,25 @@ forward_family(struct job *job, struct dp_packet *const packets[], size_t n,
         xf_fib_lookup_v6(fib, dst6, values, n);
     }
     atomic_thread_fence(memory_order_acquire);
+}
+
+/* Looks up and carries out packets of one family. */
+static void
+forward_family(struct job *job, struct dp_packet *const packets[], size_t n,
+               bool is_v4)
+{
+    struct counters *counters = &job->router->counters[XF_RT_ROUTES];
+    uint64_t values[NETDEV_MAX_BURST];
+    uint32_t version = xf_rt_version(job->rt);
+
+    /* What is kept of a version mustn't meet a route that was stated after
+     * it. */
+    job->is_v4 = is_v4;
+    do {
+        job->version = version;
+        look_up(job, packets, n, values);
+        version = xf_rt_version(job->rt);
+    } while (OVS_UNLIKELY(version != job->version));
 
     /* Counters of routes are far apart: all of them are fetched first. */
     struct counter *c[NETDEV_MAX_BURST];
@@ -655,10 +671,8 @@ forward_family(struct job *job, struct dp_packet *const packets[], size_t n,
     }
 }
 
-/* 4 or 6 if 'packet' is so far whole that its destination can be looked up, as
- * in miniflow_extract(); else 0, and '*reason' says why. */
-static int
-family(const struct dp_packet *packet, enum xf_punt_reason *reason)
+int
+xf_fwd_family(const struct dp_packet *packet, enum xf_punt_reason *reason)
 {
     const uint8_t *l3 = dp_packet_l3(packet);
     size_t size = dp_packet_l3_size(packet);
@@ -677,13 +691,13 @@ family(const struct dp_packet *packet, enum xf_punt_reason *reason)
         const struct ip_header *ip = dp_packet_l3(packet);
         size_t ihl = IP_IHL(ip->ip_ihl_ver) * 4;
 
-        return (size >= IP_HEADER_LEN && l3[0] >> 4 == 4
-                && ihl >= IP_HEADER_LEN && ntohs(ip->ip_tot_len) >= ihl
+        return (size >= IP_HEADER_LEN && ihl >= IP_HEADER_LEN
+                && ntohs(ip->ip_tot_len) >= ihl
                 && ntohs(ip->ip_tot_len) <= size ? 4 : 0);
     } else if (type == htons(ETH_TYPE_IPV6)) {
         const struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
 
-        return (size >= IPV6_HEADER_LEN && l3[0] >> 4 == 6
+        return (size >= IPV6_HEADER_LEN
                 && IPV6_HEADER_LEN + ntohs(ip6->ip6_plen) <= size ? 6 : 0);
     }
     *reason = XF_PUNT_NON_IP;
@@ -700,7 +714,6 @@ job_init(struct job *job, struct xf_fwd *fwd, uint32_t id)
     if (!job->rt || !xf_rt_fib(job->rt, true)) {
         return false;
     }
-    job->version = xf_rt_version(job->rt);
     job->router = router_get(fwd, id);
     return true;
 }
@@ -730,7 +743,7 @@ xf_fwd_batch(struct xf_fwd *fwd, uint32_t id, struct dp_packet_batch *batch,
     }
     job.result = result;
     DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
-        int version = family(packet, &reason);
+        int version = xf_fwd_family(packet, &reason);
 
         if (OVS_LIKELY(version)) {
             packets[version == 4][n[version == 4]++] = packet;

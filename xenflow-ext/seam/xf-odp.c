@@ -33,6 +33,7 @@
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "packets.h"
+#include "seam/xf-fwd.h"
 #include "timeval.h"
 #include "unaligned.h"
 #include "util.h"
@@ -345,6 +346,18 @@ run_nested(void *dp, struct dp_packet_batch *batch, const struct nlattr *a,
                         a ? nl_attr_get_size(a) : 0, cb);
 }
 
+/* Why 'packet' is punted, if the action says 'reason'.  Translation finds no
+ * address in a header that contradicts itself and takes that for 0.0.0.0 or
+ * "::". */
+static enum xf_punt_reason
+punt_reason(const struct dp_packet *packet, enum xf_punt_reason reason)
+{
+    enum xf_punt_reason fault;
+
+    return (reason == XF_PUNT_SPECIAL && !xf_fwd_family(packet, &fault)
+            ? fault : reason);
+}
+
 /* Splits 'batch': what may be forwarded stays in it, rewritten; what is to be
  * punted moves to 'punts'; the rest is deleted. */
 static void
@@ -365,7 +378,7 @@ split_batch(struct dp_packet_batch *batch, struct dp_packet_batch *punts,
             n_bytes += dp_packet_size(packet);
             dp_packet_batch_refill(batch, packet, i);
         } else if (spec->verdict != XF_DROP
-                   && xf_odp_punt_admit(r, reason)) {
+                   && xf_odp_punt_admit(r, punt_reason(packet, reason))) {
             dp_packet_batch_add(punts, packet);
         } else {
             n_dropped += spec->verdict == XF_DROP;
