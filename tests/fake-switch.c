@@ -150,6 +150,16 @@ fake_router_set_table(const struct xf_switch *sw, uint32_t id,
     ovs_mutex_unlock(&fake->mutex);
 }
 
+static bool
+fake_has_fib(const struct xf_switch *sw, const char *router OVS_UNUSED)
+{
+    struct fake_switch *fake = fake_cast(sw);
+    bool fib;
+
+    atomic_read(&fake->fib, &fib);
+    return fib;
+}
+
 static void
 fake_read_nothing(uint32_t number OVS_UNUSED, struct xf_count *count,
                   void *aux OVS_UNUSED)
@@ -163,6 +173,12 @@ fake_router_counts(const struct xf_switch *sw OVS_UNUSED,
                    struct xf_counted_reader *reader)
 {
     reader->get = fake_read_nothing;
+}
+
+static void
+fake_router_account(const struct xf_switch *sw OVS_UNUSED,
+                    uint32_t id OVS_UNUSED, const char *name OVS_UNUSED)
+{
 }
 
 static void
@@ -245,7 +261,9 @@ fake_switch_init(struct fake_switch *fake)
         .router_add = fake_router_add,
         .router_del = fake_router_del,
         .router_set_table = fake_router_set_table,
+        .has_fib = fake_has_fib,
         .router_counts = fake_router_counts,
+        .router_account = fake_router_account,
         .router_stats = fake_router_stats,
         .router_binding = fake_router_binding,
         .vif_exists = fake_vif_exists,
@@ -255,6 +273,7 @@ fake_switch_init(struct fake_switch *fake)
 
     memset(fake, 0, sizeof *fake);
     fake->up = up;
+    atomic_init(&fake->fib, false);
     ovs_mutex_init(&fake->mutex);
     fake->seq = seq_create();
     fake->entered = seq_create();

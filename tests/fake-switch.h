@@ -33,6 +33,7 @@ struct fake_switch {
     uint64_t tickets OVS_GUARDED;   /* Revalidations asked for, */
     uint64_t completed OVS_GUARDED; /* and completed. */
     bool manual OVS_GUARDED;        /* Complete only when told to. */
+    atomic_bool fib;                /* The datapath looks packets up. */
     struct ds events OVS_GUARDED;   /* Frames, routers added and deleted. */
 };
 

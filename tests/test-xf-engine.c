@@ -51,6 +51,7 @@
  * manual                   revalidations complete only when told
  * complete                 waits for one to be asked for, completes it
  * tickets                  how many revalidations were asked for
+ * datapath fib|flow        from now on it looks packets up, or not (at first)
  * hold, release            a thread stays inside, leaves, an RCU section
  * warp MS                  time passes (it stands still otherwise)
  * hear VLAN IFMAC IP MAC   a translation thread hears of a neighbour
@@ -231,6 +232,14 @@ holder_main(void *d_)
         continue;
     }
     return NULL;
+}
+
+static void
+do_datapath(struct driver *d, const struct svec *w)
+{
+    atomic_store(&fake.fib, !strcmp(w->names[1], "fib"));
+    xf_engine_ports_changed(engine);
+    settle(d);
 }
 
 static void
@@ -537,6 +546,8 @@ do_line(struct driver *d, struct svec *w)
     } else if (!strcmp(verb, "tickets")) {
         settle(d);
         printf("%"PRIu64" revalidations\n", fake_switch_tickets(&fake));
+    } else if (!strcmp(verb, "datapath")) {
+        do_datapath(d, w);
     } else if (!strcmp(verb, "hold")) {
         do_hold(d);
     } else if (!strcmp(verb, "release")) {

@@ -207,12 +207,15 @@ static char *
 parse_translation(const struct option *option OVS_UNUSED, const char *s,
                   struct xf_args *args)
 {
-    if (strcmp(s, "flow") && strcmp(s, "fib")) {
-        return xasprintf("'%s' is no value for translation: use flow or fib",
-                         s);
+    for (enum xf_translation t = XF_TRANSLATION_AUTO; t <= XF_TRANSLATION_FIB;
+         t++) {
+        if (!strcmp(s, xf_translation_name(t))) {
+            args->config.translation = t;
+            return NULL;
+        }
     }
-    args->config.fib = !strcmp(s, "fib");
-    return NULL;
+    return xasprintf("'%s' is no value for translation: use auto, flow or "
+                     "fib", s);
 }
 
 static char *

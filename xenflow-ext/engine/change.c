@@ -83,7 +83,8 @@ overlay_role(struct xf_router_config *config, const struct xf_router *router,
                              "are for a router", xf_role_name(router->role));
         }
     }
-    return NULL;
+    return xf_translation_check(router->name, router->role,
+                                config->translation);
 }
 
 /* router-set */
@@ -126,7 +127,7 @@ xf_run_router_set(struct xf_engine *engine, struct xf_job *job)
         config.separated = args->config.separated;
     }
     if (args->given & XF_OPT_TRANSLATION) {
-        config.fib = args->config.fib;
+        config.translation = args->config.translation;
     }
     overlay_limits(&config.limits, &args->config.limits);
     for (int i = 0; i < XF_N_RULE_KINDS; i++) {

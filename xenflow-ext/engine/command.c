@@ -72,6 +72,10 @@ parse_router_add(struct xf_args *args, int n, const char *argv[])
         && args->config.role != XF_ROLE_ROUTER) {
         error = xstrdup("filter-default is for a router: leave it out");
     }
+    if (!error) {
+        error = xf_translation_check(args->router, args->config.role,
+                                     args->config.translation);
+    }
     if (!error && args->config.device[0] && !args->config.listen[0]) {
         error = xstrdup("device is given without listen: add "
                         "listen=ADDRESS:PORT");
@@ -304,7 +308,7 @@ parse_rule_set_del(struct xf_args *args, int n, const char *argv[])
     "[listen=[pssl:]ADDR:PORT|none] [peer-name=NAME] [device=IFNAME] "    \
     "[punt-rate=PPS] "                                                    \
     "[stale=SECONDS] [settle=SECONDS] [reachable=SECONDS] "               \
-    "[separated=true|false] [translation=flow|fib] [fail=open|closed]"
+    "[separated=true|false] [translation=auto|flow|fib] [fail=open|closed]"
 #define PORT_USAGE                                                        \
     "[vif=NAME] [ifindex=N] [mtu=N] [up=true|false] "                     \
     "[address=ADDR/LEN[,ADDR/LEN]...]"

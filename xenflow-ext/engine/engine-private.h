@@ -77,6 +77,13 @@ enum xf_engine_source {
 
 /* ---- A router. ---- */
 
+/* How packets of a router become flows of the datapath. */
+enum xf_translation {
+    XF_TRANSLATION_AUTO,        /* By fib where that is possible. */
+    XF_TRANSLATION_FLOW,        /* A megaflow per prefix. */
+    XF_TRANSLATION_FIB,         /* The datapath looks each packet up. */
+};
+
 /* What an operator can set. */
 struct xf_router_config {
     struct xf_rt_limits limits;
@@ -86,7 +93,7 @@ struct xf_router_config {
     long long int settle_ms;
     long long int reachable_ms; /* Confirmed neighbours stay so long. */
     bool separated;             /* Data plane is in the switch. */
-    bool fib;                   /* The datapath looks each packet up. */
+    enum xf_translation translation;
     enum xf_role role;
     bool fails_open;            /* See struct xf_segments. */
     uint32_t max_rules[XF_N_RULE_KINDS];
@@ -112,7 +119,7 @@ struct xf_router {
     struct cmap_node name_node; /* In engine's 'routers_by_name'. */
     struct cmap_node id_node;   /* In engine's 'routers_by_id'. */
     atomic_bool separated;
-    atomic_bool fib;
+    atomic_bool fib;            /* Translation fib is in force. */
     OVSRCU_TYPE(struct xf_segments *) segments; /* NULL for a router. */
     struct xf_rules rules;
 
@@ -186,6 +193,7 @@ struct xf_engine {
     struct ovs_list replies OVS_GUARDED; /* To be answered. */
     char *database OVS_GUARDED; /* For 'config'; NULL: it has it. */
     atomic_bool load;           /* 'config' is to connect. */
+    atomic_bool ports_changed;  /* See xf_translation_run(). */
 
     /* Engine's thread only. */
     struct ovs_list routers;
@@ -282,7 +290,12 @@ int xf_neigh_set(struct xf_router *, uint32_t source, const char *iface,
 
 /* ---- Translation "fib" (fib.c). ---- */
 
-void xf_router_set_fib(struct xf_router *, bool fib);
+const char *xf_translation_name(enum xf_translation);
+char *xf_translation_check(const char *router, enum xf_role,
+                           enum xf_translation)
+    OVS_WARN_UNUSED_RESULT;
+bool xf_router_update_translation(struct xf_router *);
+void xf_translation_run(struct xf_engine *);
 void xf_router_fold(struct xf_router *, long long int now_ms);
 void xf_fold_run(struct xf_engine *, long long int now_ms);
 void xf_fold_wait(struct xf_engine *);

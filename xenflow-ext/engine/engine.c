@@ -74,6 +74,7 @@ xf_engine_create(const struct xf_switch *sw)
     ovs_list_init(&engine->syncing);
     ovs_list_init(&engine->writing);
     atomic_init(&engine->load, false);
+    atomic_init(&engine->ports_changed, false);
     atomic_init(&engine->n_turns, 0);
     atomic_init(&engine->turn_total_ns, 0);
     atomic_init(&engine->turn_max_ns, 0);
@@ -112,6 +113,14 @@ void
 xf_engine_load(struct xf_engine *engine)
 {
     atomic_store(&engine->load, true);
+    xf_engine_wake(engine);
+}
+
+/* See engine/engine.h. */
+void
+xf_engine_ports_changed(struct xf_engine *engine)
+{
+    atomic_store(&engine->ports_changed, true);
     xf_engine_wake(engine);
 }
 
@@ -595,6 +604,7 @@ engine_main(void *engine_)
         long long int now_ms = time_msec();
         xf_neigh_run(engine, now_ms);
         xf_listeners_run(engine->ready, now_ms);
+        xf_translation_run(engine);
         if (config_run(engine, now_ms)) {
             jobs_run(engine, now_ms);
         }

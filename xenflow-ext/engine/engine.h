@@ -66,6 +66,9 @@ void xf_engine_keep(struct xf_engine *, const char *remote);
  * until what it says is in effect. */
 void xf_engine_load(struct xf_engine *);
 
+/* Ports of routers, or what their datapaths can do, may have changed. */
+void xf_engine_ports_changed(struct xf_engine *);
+
 void xf_engine_run(struct xf_engine *);
 void xf_engine_wait(struct xf_engine *);
 

@@ -32,25 +32,85 @@ VLOG_DEFINE_THIS_MODULE(xf_fib);
  * for showing only. */
 #define FOLD_ROUTES 50000
 
-/* Makes the datapath look packets of 'router' up in the compiled table, or
- * lets translation do it.  The table stays compiled once it is: until all
- * cached translations are revalidated, packets are looked up there. */
-void
-xf_router_set_fib(struct xf_router *router, bool fib)
+/* ---- Which translation is in force. ---- */
+
+/* The name of 'translation' as operators write it. */
+const char *
+xf_translation_name(enum xf_translation translation)
+{
+    switch (translation) {
+    case XF_TRANSLATION_AUTO:
+        return "auto";
+    case XF_TRANSLATION_FLOW:
+        return "flow";
+    case XF_TRANSLATION_FIB:
+        return "fib";
+    default:
+        OVS_NOT_REACHED();
+    }
+}
+
+/* Checks that element 'name' of 'role' can have 'translation'. */
+char *
+xf_translation_check(const char *name, enum xf_role role,
+                     enum xf_translation translation)
+{
+    if (translation == XF_TRANSLATION_FIB && role != XF_ROLE_ROUTER) {
+        return xasprintf("translation=fib is for a router, and '%s' is a %s: "
+                         "leave it out", name, xf_role_name(role));
+    }
+    return NULL;
+}
+
+/* Brings the translation in force in line with the settings of 'router' and
+ * with its datapath.  The table is compiled before translations can know of it,
+ * and stays compiled: until all cached translations are revalidated, packets
+ * are looked up there.  Returns true if something changed, which
+ * xf_router_changed() is then to be told. */
+bool
+xf_router_update_translation(struct xf_router *router)
 {
     const struct xf_switch *sw = router->engine->sw;
+    bool fib = (router->role == XF_ROLE_ROUTER
+                && router->config.translation != XF_TRANSLATION_FLOW
+                && sw->has_fib(sw, router->name));
 
+    if (fib == xf_router_is_fib(router)) {
+        return false;
+    }
     if (fib && !xf_rt_fib_is_enabled(router->rt)) {
         xf_rt_fib_enable(router->rt, sw->fib_mem);
         sw->router_set_table(sw, router->id, router->rt, router->ecmp_seed);
-        VLOG_INFO("router %s: table compiled into %"PRIuSIZE" bytes",
-                  router->name, xf_rt_fib_bytes(router->rt));
+        VLOG_DBG("router %s: table compiled into %"PRIuSIZE" bytes",
+                 router->name, xf_rt_fib_bytes(router->rt));
     }
-    atomic_store_relaxed(&router->fib, fib);
+    atomic_store_explicit(&router->fib, fib, memory_order_release);
     if (fib) {
         router->engine->next_fold_ms = 0;
     }
+    return true;
 }
+
+/* Takes notice of what xf_engine_ports_changed() told. */
+void
+xf_translation_run(struct xf_engine *engine)
+{
+    struct xf_router *router;
+    bool changed;
+
+    atomic_read(&engine->ports_changed, &changed);
+    if (!changed) {
+        return;
+    }
+    atomic_store(&engine->ports_changed, false);
+    LIST_FOR_EACH (router, node, &engine->routers) {
+        if (xf_router_update_translation(router)) {
+            xf_router_changed(router);
+        }
+    }
+}
+
+/* ---- Counters. ---- */
 
 /* Collects what datapath threads have counted for 'router' since the last
  * time. */
@@ -63,6 +123,7 @@ xf_router_fold(struct xf_router *router, long long int now_ms)
     if (!xf_rt_fib_is_enabled(router->rt)) {
         return;
     }
+    sw->router_account(sw, router->id, router->name);
     reader.now_ms = now_ms;
     sw->router_counts(sw, router->id, XF_RT_NEIGHBORS, &reader);
     xf_counted_fold(xf_rt_counted(router->rt, XF_RT_NEIGHBORS), 0, SIZE_MAX,

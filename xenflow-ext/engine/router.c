@@ -153,7 +153,8 @@ xf_router_is_fib(const struct xf_router *router)
 {
     bool fib;
 
-    atomic_read_relaxed(&CONST_CAST(struct xf_router *, router)->fib, &fib);
+    atomic_read_explicit(&CONST_CAST(struct xf_router *, router)->fib, &fib,
+                         memory_order_acquire);
     return fib;
 }
 
@@ -303,7 +304,7 @@ xf_router_create(struct xf_engine *engine, const char *name,
         xf_role_init(router);
     }
     sw->router_add(sw, router->id, name, config->punt_rate);
-    xf_router_set_fib(router, config->fib);
+    xf_router_update_translation(router);
     ovs_list_push_back(&engine->routers, &router->node);
     engine->n_routers++;
     cmap_insert(&engine->routers_by_id, &router->id_node,
@@ -372,6 +373,7 @@ xf_router_release(struct xf_router *router)
     const struct xf_switch *sw = router->engine->sw;
 
     ovs_list_remove(&router->node);
+    sw->router_account(sw, router->id, router->name);
     sw->router_del(sw, router->id);
     ovsrcu_postpone(router_free, router);
 }
@@ -408,7 +410,7 @@ xf_router_table_changed(struct xf_router *router)
 {
     router->n_changes++;
     router->generation = xf_engine_changed(router->engine,
-                                           !router->config.fib);
+                                           !xf_router_is_fib(router));
     return router->generation;
 }
 
@@ -510,9 +512,9 @@ xf_router_configure(struct xf_router *router,
         VLOG_INFO("router %s: data plane is %s", router->name,
                   config->separated ? "in the switch" : "in the VM");
     }
-    xf_router_set_fib(router, config->fib);
     xf_rules_set_deny(&router->rules, config->filter_deny);
     *mine = *config;
+    xf_router_update_translation(router);
     if (router->role != XF_ROLE_ROUTER) {
         xf_role_update(router);
     }

@@ -36,6 +36,8 @@ static const struct xf_column router_columns[] = {
     { "role", "ROLE", false, NULL },
     { "bridge", "BRIDGE", false, NULL },
     { "separated", "SEPARATED", false, NULL },
+    { "translation", "TRANSLATION", false, NULL },
+    { "translation_in_force", "IN-FORCE", false, NULL },
     { "ports", "PORTS", true, NULL },
     { "routes", "ROUTES", true, NULL },
     { "neighbors", "NEIGHBORS", true, NULL },
@@ -78,6 +80,14 @@ router_to_json(const struct xf_router *router)
     json_object_put_string(row, "role", xf_role_name(router->role));
     json_object_put_string(row, "bridge", bridge);
     xf_json_put_bool(row, "separated", router->config.separated);
+    if (router->role == XF_ROLE_ROUTER) {
+        json_object_put_string(row, "translation", xf_translation_name(
+                                   router->config.translation));
+        json_object_put_string(row, "translation_in_force",
+                               xf_translation_name(xf_router_is_fib(router)
+                                                   ? XF_TRANSLATION_FIB
+                                                   : XF_TRANSLATION_FLOW));
+    }
     xf_json_put_int(row, "ports", usage.n_ifaces);
     xf_json_put_int(row, "routes", usage.n_routes);
     xf_json_put_int(row, "neighbors", usage.n_neighbors);
@@ -234,6 +244,7 @@ static const struct xf_column router_show_columns[] = {
     { "bridge", "bridge", false, NULL },
     { "separated", "separated", false, NULL },
     { "translation", "translation", false, NULL },
+    { "translation_in_force", "in-force", false, NULL },
     { "fail", "fail", false, NULL },
     { "ecmp_seed", "ecmp-seed", false, NULL },
     { "punt_rate", "punt-rate", false, NULL },
@@ -348,8 +359,7 @@ xf_run_router_show(struct xf_engine *engine, struct xf_job *job)
         json_object_put_string(object, "fail",
                                config->fails_open ? "open" : "closed");
     }
-    if (config->fib) {
-        json_object_put_string(object, "translation", "fib");
+    if (xf_rt_fib_is_enabled(router->rt)) {
         xf_json_put_int(object, "fib_bytes", xf_rt_fib_bytes(router->rt));
     }
     xf_json_put_int(object, "ecmp_seed", router->ecmp_seed);

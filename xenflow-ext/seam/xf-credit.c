@@ -21,6 +21,9 @@
 #include "core/rule-table.h"
 #include "dpif.h"
 #include "engine/engine.h"
+#include "netdev.h"
+#include "netdev-vport.h"
+#include "seam/xf-odp.h"
 #include "seam/xf-switch.h"
 #include "util.h"
 
@@ -126,5 +129,22 @@ xf_credit_destroy(struct xf_credit *c)
         xf_stat_unref(c->route);
         xf_stat_unref(c->neighbor);
         free(c);
+    }
+}
+
+void
+xf_credit_port(uint32_t id, const char *name)
+{
+    struct dpif_flow_stats stats = { .n_packets = 0 };
+
+    if (!xf_odp_router_take(id, &stats.n_packets, &stats.n_bytes)) {
+        return;
+    }
+
+    struct netdev *netdev;
+    if (!netdev_open(name, "xenflow", &netdev)) {
+        netdev_vport_inc_tx(netdev, &stats);
+        netdev_vport_inc_rx(netdev, &stats);
+        netdev_close(netdev);
     }
 }

@@ -47,6 +47,11 @@ struct xf_credit *xf_credit_neighbor(const struct xf_router *router,
                                      const struct in6_addr *ip,
                                      struct eth_addr mac, bool from_vm);
 
+/* Adds what fib actions forwarded for router 'id' since the last call to the
+ * statistics of its port 'name', which exists, as the translation cache does for others.
+ * Engine's thread. */
+void xf_credit_port(uint32_t id, const char *name);
+
 void xf_credit_push(const struct xf_credit *, const struct dpif_flow_stats *);
 void xf_credit_destroy(struct xf_credit *);
 

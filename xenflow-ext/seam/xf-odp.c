@@ -50,6 +50,9 @@ struct shard {
         atomic_uint64_t n_forwarded;
         atomic_uint64_t n_forwarded_bytes;
         atomic_uint64_t n_dropped;
+        /* Of those forwarded: not by fib actions. */
+        atomic_uint64_t n_by_flow;
+        atomic_uint64_t n_by_flow_bytes;
     );
 };
 
@@ -64,6 +67,7 @@ struct xf_dp_router {
     atomic_uint32_t seed;
     atomic_uint64_t n_punted[XF_N_PUNT_REASONS];
     atomic_uint64_t n_limited[XF_N_PUNT_REASONS];
+    uint64_t taken, taken_bytes; /* By xf_odp_router_take(): engine's. */
     struct shard shards[N_SHARDS];
 };
 
@@ -139,6 +143,38 @@ xf_odp_router_stats(uint32_t id, struct xf_dp_stats *stats)
         atomic_read_relaxed(&r->n_punted[i], &stats->n_punted[i]);
         atomic_read_relaxed(&r->n_limited[i], &stats->n_punt_limited[i]);
     }
+    return true;
+}
+
+bool
+xf_odp_router_take(uint32_t id, uint64_t *n_packets, uint64_t *n_bytes)
+{
+    struct xf_dp_router *r = xf_odp_router_find(id);
+    int64_t packets, bytes;
+
+    if (!r) {
+        return false;
+    }
+    packets = -r->taken;
+    bytes = -r->taken_bytes;
+    for (int i = 0; i < N_SHARDS; i++) {
+        struct shard *s = &r->shards[i];
+        uint64_t n;
+
+        atomic_read_relaxed(&s->n_forwarded, &n);
+        packets += n;
+        atomic_read_relaxed(&s->n_forwarded_bytes, &n);
+        bytes += n;
+        atomic_read_relaxed(&s->n_by_flow, &n);
+        packets -= n;
+        atomic_read_relaxed(&s->n_by_flow_bytes, &n);
+        bytes -= n;
+    }
+    if (packets <= 0 || bytes < 0) {
+        return false;           /* Nothing, or in the middle of a count. */
+    }
+    r->taken += *n_packets = packets;
+    r->taken_bytes += *n_bytes = bytes;
     return true;
 }
 
@@ -386,6 +422,11 @@ split_batch(struct dp_packet_batch *batch, struct dp_packet_batch *punts,
         }
     }
     if (r) {
+        struct shard *s = &r->shards[ovsthread_id_self() % N_SHARDS];
+        uint64_t orig;
+
+        atomic_add_relaxed(&s->n_by_flow, n_packets, &orig);
+        atomic_add_relaxed(&s->n_by_flow_bytes, n_bytes, &orig);
         xf_odp_count(r, n_packets, n_bytes, n_dropped);
     }
 }

@@ -148,6 +148,10 @@ void xf_odp_router_del(uint32_t id);
 struct xf_dp_stats;
 bool xf_odp_router_stats(uint32_t id, struct xf_dp_stats *);
 
+/* Stores what fib actions forwarded for router 'id' since the last call.  False
+ * if that is nothing.  Engine's thread. */
+bool xf_odp_router_take(uint32_t id, uint64_t *n_packets, uint64_t *n_bytes);
+
 /* Makes 'rt' (NULL: none) the table by which fib actions forward packets of
  * router 'id', with 'seed' for xf_flow_hash(). */
 struct xf_rt;

@@ -42,6 +42,7 @@
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "packets.h"
+#include "seam/xf-credit.h"
 #include "seam/xf-fwd.h"
 #include "seam/xf-mem.h"
 #include "seam/xf-odp.h"
@@ -65,6 +66,7 @@ struct port_entry {
     const struct ofproto_dpif *ofproto; /* For comparison only. */
     ofp_port_t ofp_port;
     bool is_router;             /* Of type xenflow. */
+    bool has_fib;               /* Its datapath executes fib actions. */
     char *name;
     char *bridge;
 };
@@ -94,7 +96,8 @@ struct seam {
     struct xf_engine *engine;
 
     OVSRCU_TYPE(struct port_table *) ports;
-    uint64_t connectivity_seq;  /* 'ports' is as of this. Main thread. */
+    uint64_t connectivity_seq;  /* 'ports' is as of this, */
+    size_t n_fib;               /* and this, of count_fib(). Main thread. */
 
     /* Revalidation: the engine raises 'asked'; the main thread brings 'begun'
      * and then 'done' up to it. */
@@ -209,6 +212,7 @@ port_table_add_bridge(struct port_table *table,
         p->ofproto = ofproto;
         p->ofp_port = ofport->ofp_port;
         p->is_router = is_router_ofport(ofport);
+        p->has_fib = ofproto->backer->rt_support.xenflow;
         p->name = xstrdup(netdev_get_name(ofport->netdev));
         p->bridge = xstrdup(ofproto->up.name);
         hmap_insert(&table->ports, &p->node, hash_string(p->name, 0));
@@ -244,11 +248,28 @@ port_table_equals(const struct port_table *a, const struct port_table *b)
         const struct port_entry *q = port_find(b, p->ofproto, p->name);
 
         if (!q || q->ofp_port != p->ofp_port
-            || q->is_router != p->is_router) {
+            || q->is_router != p->is_router
+            || q->has_fib != p->has_fib) {
             return false;
         }
     }
     return true;
+}
+
+/* How many datapaths execute fib actions: dpif/set-dp-features can change
+ * that. */
+static size_t
+count_fib(void)
+{
+    const struct shash_node *node;
+    size_t n = 0;
+
+    SHASH_FOR_EACH (node, &all_dpif_backers) {
+        const struct dpif_backer *backer = node->data;
+
+        n += backer->rt_support.xenflow;
+    }
+    return n;
 }
 
 /* Publishes the table of ports anew if ports may have changed. */
@@ -256,11 +277,13 @@ static void
 run_ports(struct seam *s)
 {
     uint64_t seq = seq_read(connectivity_seq_get());
+    size_t n_fib = count_fib();
 
-    if (seq == s->connectivity_seq) {
+    if (seq == s->connectivity_seq && n_fib == s->n_fib) {
         return;
     }
     s->connectivity_seq = seq;
+    s->n_fib = n_fib;
 
     struct port_table *table = xzalloc(sizeof *table);
     struct port_table *old = ovsrcu_get_protected(struct port_table *,
@@ -292,6 +315,7 @@ run_ports(struct seam *s)
     }
     ovsrcu_set(&s->ports, table);
     ovsrcu_postpone(port_table_destroy, old);
+    xf_engine_ports_changed(s->engine);
 
     uint64_t orig;
     atomic_add(&s->asked, 1, &orig);
@@ -504,6 +528,15 @@ seam_router_set_table(const struct xf_switch *sw OVS_UNUSED, uint32_t id,
     xf_odp_router_set_table(id, rt, seed);
 }
 
+static bool
+seam_has_fib(const struct xf_switch *sw, const char *router)
+{
+    const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
+    const struct port_entry *p = router_port_find(ports_get(s), router);
+
+    return !p || p->has_fib;
+}
+
 static void
 seam_router_counts(const struct xf_switch *sw, uint32_t id,
                    enum xf_rt_counted kind, struct xf_counted_reader *reader)
@@ -514,6 +547,17 @@ seam_router_counts(const struct xf_switch *sw, uint32_t id,
     xf_fwd_reader_init(&s->readers[kind], id, kind);
     reader->get = xf_fwd_read;
     reader->aux = &s->readers[kind];
+}
+
+static void
+seam_router_account(const struct xf_switch *sw, uint32_t id,
+                    const char *name)
+{
+    const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
+
+    if (router_port_find(ports_get(s), name)) {
+        xf_credit_port(id, name);
+    }
 }
 
 static bool
@@ -641,7 +685,9 @@ static const struct xf_switch seam_ops = {
     .router_add = seam_router_add,
     .router_del = seam_router_del,
     .router_set_table = seam_router_set_table,
+    .has_fib = seam_has_fib,
     .router_counts = seam_router_counts,
+    .router_account = seam_router_account,
     .router_stats = seam_router_stats,
     .router_binding = seam_router_binding,
     .vif_exists = seam_vif_exists,

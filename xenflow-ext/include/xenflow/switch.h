@@ -65,6 +65,10 @@ struct xf_switch {
     void (*router_set_table)(const struct xf_switch *, uint32_t id,
                              const struct xf_rt *rt, uint32_t seed);
 
+    /* Engine's thread.  Whether the datapath of the bridge that has the port of
+     * 'router' looks packets up; true as long as no bridge has it. */
+    bool (*has_fib)(const struct xf_switch *, const char *router);
+
     /* Where compiled tables live; NULL: the heap. */
     const struct xf_fib_mem *fib_mem;
 
@@ -73,6 +77,11 @@ struct xf_switch {
      * next call for that 'kind'. */
     void (*router_counts)(const struct xf_switch *, uint32_t id,
                           enum xf_rt_counted kind, struct xf_counted_reader *);
+
+    /* Engine's thread.  Adds what datapath threads looked up and forwarded for
+     * router 'id' since the last time to the statistics of its port. */
+    void (*router_account)(const struct xf_switch *, uint32_t id,
+                           const char *name);
 
     /* Engine's thread.  False if there is no such router. */
     bool (*router_stats)(const struct xf_switch *, uint32_t id,
