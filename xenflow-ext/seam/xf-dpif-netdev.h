@@ -236,7 +236,7 @@ xf_recirculate(struct dp_netdev_pmd_thread *pmd, struct xf_group *group,
         xf_set_vlan(packet, group->adj->vlan);
         packet->md.recirc_id = recirc_id;
     }
-    if (egress && !(egress->n_tries++ % 16)) {
+    if (egress && !egress->flow && !(egress->n_tries++ % 16)) {
         struct netdev_flow_key key;
         struct dp_netdev_flow *flow;
         struct xf_simple_output simple;
@@ -268,6 +268,11 @@ xf_send_group(struct dp_netdev_pmd_thread *pmd, struct xf_group *group,
         struct xf_egress *egress = &group->adj->egress[group->kind];
         struct dp_netdev_flow *flow = egress->flow;
 
+        if (flow && !flow->dead && flow->flow.recirc_id != recirc_id) {
+            /* Other packets, whose past differs: perhaps in mirrors. */
+            xf_recirculate(pmd, group, recirc_id);
+            return;
+        }
         if (flow && !flow->dead && xf_flow_is_simple_output(flow, &simple)) {
             struct dp_packet *packet;
 

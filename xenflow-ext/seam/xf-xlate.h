@@ -189,6 +189,9 @@ xf_compose_forward(struct xlate_ctx *ctx, const struct xf_visit *v,
         ctx->base_flow.dl_dst = ctx->xin->flow.dl_dst;
         ctx->base_flow.nw_ttl = ctx->xin->flow.nw_ttl;
     }
+    ctx->xin->flow.in_port.ofp_port = v->port->ofp_port;
+    mirror_ingress_packet(ctx);
+    ctx->xin->flow.in_port = old_flow.in_port;
     patch_port_output(ctx, v->port, CONST_CAST(struct xport *, v->port), true);
 
     ctx->xin->flow = old_flow;
@@ -426,9 +429,18 @@ xf_compose(struct xlate_ctx *ctx, const struct xf_visit *v,
 
 /* ---- Translation "fib". ---- */
 
+/* True if the bridge that the packet entered by exports what becomes of it, to
+ * sFlow, NetFlow or IPFIX: then the translation must know. */
+static bool
+xf_is_exported(const struct xlate_ctx *ctx)
+{
+    const struct xbridge *in = xbridge_lookup(ctx->xcfg, ctx->xin->ofproto);
+
+    return in && (in->sflow || in->netflow || in->ipfix);
+}
+
 /* True if packets are looked up by the datapath, one by one.  Not where each
- * packet has the same fate anyway; and not where sFlow wants to know, of a
- * sample taken as it came, which port it leaves by. */
+ * packet has the same fate anyway. */
 static bool
 xf_is_fib(const struct xlate_ctx *ctx, const struct xf_visit *v)
 {
@@ -436,40 +448,9 @@ xf_is_fib(const struct xlate_ctx *ctx, const struct xf_visit *v)
 
     WC_MASK_FIELD_MASK(ctx->wc, vlans[1].tci, htons(VLAN_CFI));
     return (ctx->xbridge->support.xenflow && xf_router_is_fib(v->router)
-            && !ctx->xbridge->sflow && is_ip_any(flow)
+            && !xf_is_exported(ctx) && is_ip_any(flow)
             && !(flow->vlans[1].tci & htons(VLAN_CFI))
             && !v->xvlan.v[1].tpid);
-}
-
-/* In a trace: says what the datapath will do with this packet. */
-static void
-xf_explain_fib(struct xlate_ctx *ctx, const struct xf_visit *v)
-{
-    if (OVS_LIKELY(!ctx->xin->trace)) {
-        return;
-    }
-
-    struct flow_wildcards old_wc = *ctx->wc;
-    struct flow old_base = ctx->base_flow;
-    mirror_mask_t mirrors = ctx->mirrors;
-    uint32_t n_outputs = ctx->sflow_n_outputs;
-    odp_port_t odp_port = ctx->sflow_odp_port;
-    ofp_port_t nf_iface = ctx->nf_output_iface;
-    size_t size = ctx->odp_actions->size;
-    struct xf_rt_result r;
-
-    xf_decide(ctx, v, &r);
-    xf_report_decision(ctx, v, &r);
-    if (r.verdict == XF_FORWARD) {
-        xf_compose_forward(ctx, v, &r, true);
-    }
-    ctx->odp_actions->size = size;
-    ctx->nf_output_iface = nf_iface;
-    ctx->sflow_odp_port = odp_port;
-    ctx->sflow_n_outputs = n_outputs;
-    ctx->mirrors = mirrors;
-    ctx->base_flow = old_base;
-    *ctx->wc = old_wc;
 }
 
 /* The id by which a packet goes on behind the router: in table 0 of its bridge,
@@ -500,6 +481,32 @@ xf_recirc_id(struct xlate_ctx *ctx, const struct xf_visit *v)
     return id;
 }
 
+/* In a trace: says what the datapath will do with this packet, and has it traced
+ * behind the router. */
+static void
+xf_explain_fib(struct xlate_ctx *ctx, const struct xf_visit *v,
+               uint32_t recirc_id)
+{
+    if (OVS_LIKELY(!ctx->xin->trace)) {
+        return;
+    }
+
+    struct flow_wildcards old_wc = *ctx->wc;
+    struct xf_rt_result r;
+
+    xf_decide(ctx, v, &r);
+    xf_report_decision(ctx, v, &r);
+    *ctx->wc = old_wc;
+    if (r.verdict == XF_FORWARD && ctx->xin->flow.nw_ttl > 1
+        && ctx->xin->recirc_queue) {
+        struct flow flow = ctx->xin->flow;
+
+        xf_rewrite_flow(&flow, &r);
+        oftrace_add_recirc_node(ctx->xin->recirc_queue, OFT_RECIRC_BOND,
+                                &flow, NULL, ctx->xin->packet, recirc_id, 0);
+    }
+}
+
 /* Composes the action that lets the datapath look each packet up. */
 static void
 xf_compose_fib(struct xlate_ctx *ctx, const struct xf_visit *v)
@@ -514,6 +521,11 @@ xf_compose_fib(struct xlate_ctx *ctx, const struct xf_visit *v)
     uint32_t recirc_id = xf_recirc_id(ctx, v);
     if (!recirc_id) {
         return;
+    }
+    xf_explain_fib(ctx, v, recirc_id);
+    if (ctx->conntracked || ctx->xin->frozen_state) {
+        /* Behind the router the packet is an untracked one. */
+        nl_msg_put_flag(ctx->odp_actions, OVS_ACTION_ATTR_CT_CLEAR);
     }
     size_t outer = nl_msg_start_nested(ctx->odp_actions,
                                        OVS_ACTION_ATTR_XENFLOW);
@@ -540,7 +552,6 @@ xf_forward(struct xlate_ctx *ctx, const struct xf_visit *v)
     }
 
     if (xf_is_fib(ctx, v)) {
-        xf_explain_fib(ctx, v);
         xf_compose_fib(ctx, v);
         return;
     }
