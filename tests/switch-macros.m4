@@ -19,7 +19,8 @@ dnl XF_SWITCH_START([vsctl commands...])
 dnl
 dnl A bridge with two segments, VLAN 10 (p1, p3, vif v1) and VLAN 20 (p2, p4,
 dnl vif v2), and router vr1 between them with a neighbour on each.  p5 is a
-dnl trunk.  Frames that leave port P are in P-tx.pcap.
+dnl trunk.  Frames that leave port P are in P-tx.pcap.  The router's translation is
+dnl XF_TRANSLATION, where that is defined.
 m4_define([XF_SWITCH_START], [
   OVS_VSWITCHD_START([dnl
     add-port br0 p1 tag=10 -- set int p1 type=dummy options:tx_pcap=p1-tx.pcap ofport_request=1 -- \
@@ -77,7 +78,7 @@ for row in json.load(sys.stdin)[["punts"]]:
     xf_flush
   }
 
-  AT_CHECK([ovs-appctl xenflow/router-add vr1 punt-rate=0 ${XF_TRANSLATION:+translation=$XF_TRANSLATION}])
+  AT_CHECK([ovs-appctl xenflow/router-add vr1 punt-rate=0m4_ifdef([XF_TRANSLATION], [ translation=XF_TRANSLATION])])
   AT_CHECK([ovs-appctl xenflow/port-add vr1 eth1 vlan=10 mac=$r1 vif=v1 ifindex=2 address=10.0.1.1/24,2001:db8:1::1/64])
   AT_CHECK([ovs-appctl xenflow/port-add vr1 eth2 vlan=20 mac=$r2 vif=v2 ifindex=3 address=10.0.2.1/24,2001:db8:2::1/64])
   AT_CHECK([ovs-appctl xenflow/neigh-add vr1 eth1 10.0.1.2 $n1])
@@ -95,3 +96,7 @@ m4_define([XF_EXPECT], [
 ]])))])
   AT_CHECK([xf_got $1], [0], [$2])
 ])
+
+dnl XF_BY_TRANSLATION(FLOW, FIB): the one that goes with XF_TRANSLATION.
+m4_define([XF_BY_TRANSLATION],
+  [m4_if(XF_TRANSLATION, [flow], [$1], XF_TRANSLATION, [fib], [$2])])
