@@ -461,6 +461,9 @@ perf() {
     [ "$(id -u)" = 0 ] || die "the benchmarks take hugepages: run\
  'sudo ./boot.sh perf'"
     need_packages $PERF_PACKAGES
+    if [ "${1:-}" = lookup ]; then
+        run_script tests/perf/"$@"
+    fi
     run_script tests/perf/run "$@"
 }
 

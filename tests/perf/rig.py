@@ -74,9 +74,11 @@ def _number(path):
 
 
 class Machine:
-    """with Machine(): hugepages are there, and no other benchmark runs."""
+    """with Machine(): 'size' bytes in hugepages are there, and no other
+    benchmark runs."""
 
-    def __init__(self):
+    def __init__(self, size=HUGE_SIZE):
+        self.size = size
         self.added = 0
         self.lock = None
 
@@ -98,13 +100,13 @@ class Machine:
             info = dict(re.findall(r"^(\w+): +(\d+)", f.read(), re.MULTILINE))
         page = int(info["Hugepagesize"]) << 10
         free, before = int(info["HugePages_Free"]), _number(NR_HUGEPAGES)
-        wanted = max(0, -(-HUGE_SIZE // page) - free)
+        wanted = max(0, -(-self.size // page) - free)
         self._set(before + wanted)
         self.added = _number(NR_HUGEPAGES) - before
         if self.added < wanted:
             self._give_back()
             raise RigError("the kernel has no %d MB in hugepages: free some "
-                           "memory" % (HUGE_SIZE >> 20))
+                           "memory" % (self.size >> 20))
 
     def _give_back(self):
         if self.added > 0:
