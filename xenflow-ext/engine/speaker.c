@@ -364,6 +364,13 @@ static void
 disconnect(struct xf_listener *l, const char *why)
 {
     if (why[0]) {
+        /* The kernel mustn't go on for a peer that doesn't read. */
+        const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+        if (l->conn->fd >= 0 && l->conn->stalled_ms) {
+            setsockopt(l->conn->fd, SOL_SOCKET, SO_LINGER, &reset,
+                       sizeof reset);
+        }
         VLOG_WARN_RL(&rl, "%s: closed the connection of %s: %s", l->name,
                      l->conn->peer, why);
         free(l->last_error);
@@ -419,9 +426,11 @@ accept_run(struct xf_listener *l)
         int fd = accept4(l->fd, (struct sockaddr *) &ss, &size,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-        if (fd < 0) {
-            l->item.is_ready = false;
-            if (errno != EAGAIN && errno != ECONNABORTED) {
+        if (fd < 0 && (errno == ECONNABORTED || errno == EINTR)) {
+            continue;           /* Others may wait behind it. */
+        } else if (fd < 0) {
+            l->item.is_ready = errno != EAGAIN;
+            if (l->item.is_ready) {
                 VLOG_WARN_RL(&rl, "%s: cannot accept a connection: %s",
                              l->name, ovs_strerror(errno));
             }
