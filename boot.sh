@@ -63,6 +63,7 @@ Commands (none: prepare):
                     build with sanitizers, then fuzz our parsers (60 s each)
   perf [NAME...] [OPTIONS]
                     build, then the benchmarks (as root; perf --help says more)
+  perf lookup       build, then the longest-prefix match beside DPDK's (as root)
   demo              build, then the demonstration (as root)
   clean             remove ovs/tree and build/
 
