@@ -331,6 +331,60 @@ case_array6(void)
     case_array(128);
 }
 
+/* Batches whose keys belong to several tables: empty, with a value at its root,
+ * small, and (unless 'small') large enough for an array. */
+static void
+compare_mixed(uint8_t n_bits, bool small)
+{
+    const size_t sizes[] = { 0, 1, 40, small ? 300 : 4500 };
+    struct world *worlds[ARRAY_SIZE(sizes)];
+
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        worlds[i] = world_create(n_bits, true, NULL);
+        for (uint64_t j = 0; j < sizes[i]; j++) {
+            world_set(worlds[i], xf_key_mask(spread(j), n_bits),
+                      j ? 14 + j % (n_bits == 32 ? 14 : 20) : 0,
+                      1 + 10 * i + j % 7, false);
+        }
+    }
+    for (size_t round = 0; round < 600; round++) {
+        const struct world *chosen[XF_FIB_BATCH];
+        struct xf_key keys[XF_FIB_BATCH];
+        uint64_t values[XF_FIB_BATCH];
+        size_t n = 1 + random_range(XF_FIB_BATCH);
+
+        for (size_t i = 0; i < n; i++) {
+            struct world *world = worlds[random_range(ARRAY_SIZE(worlds))];
+
+            chosen[i] = world;
+            keys[i] = (random_range(8)
+                       ? xf_key_mask(spread(random_range(5000)), n_bits)
+                       : key_random(world));
+            if (!fib_use_lookup(world->fib, round % 3)) {
+                fib_use_lookup(world->fib, 0);
+            }
+        }
+        worlds_lookup(chosen, keys, values, n);
+        for (size_t i = 0; i < n; i++) {
+            CHECK(values[i] == world_oracle(chosen[i], keys[i]),
+                  "key %"PRIuSIZE" of %"PRIuSIZE": %"PRIu64", not %"PRIu64,
+                  i, n, values[i], world_oracle(chosen[i], keys[i]));
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(worlds); i++) {
+        world_destroy(worlds[i]);
+    }
+}
+
+static void
+case_mixed(void)
+{
+    compare_mixed(32, true);
+    compare_mixed(32, false);
+    compare_mixed(128, true);
+    compare_mixed(128, false);
+}
+
 /* Updates that come late, all after the last change of the trie, in any order
  * and some of them twice, lead to the same table; so does a new table. */
 static void
@@ -450,6 +504,7 @@ static const struct {
     { "small", case_small },
     { "array4", case_array4 },
     { "array6", case_array6 },
+    { "mixed", case_mixed },
     { "late", case_late },
     { "held", case_held },
 };

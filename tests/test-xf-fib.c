@@ -220,13 +220,30 @@ void
 world_lookup(const struct world *world, const struct xf_key keys[],
              uint64_t values[], size_t n)
 {
-    if (world->trie.n_bits == 32) {
+    const struct world *worlds[XF_FIB_BATCH];
+
+    for (size_t i = 0; i < n; i++) {
+        worlds[i] = world;
+    }
+    worlds_lookup(worlds, keys, values, n);
+}
+
+void
+worlds_lookup(const struct world *const worlds[], const struct xf_key keys[],
+              uint64_t values[], size_t n)
+{
+    const struct xf_fib *fibs[XF_FIB_BATCH];
+
+    for (size_t i = 0; i < n; i++) {
+        fibs[i] = worlds[i]->fib;
+    }
+    if (worlds[0]->trie.n_bits == 32) {
         uint32_t dst[XF_FIB_BATCH];
 
         for (size_t i = 0; i < n; i++) {
             dst[i] = keys[i].hi >> 32;
         }
-        xf_fib_lookup_v4(world->fib, dst, values, n);
+        xf_fib_lookup_v4(fibs, dst, values, n);
     } else {
         const struct in6_addr *dst[XF_FIB_BATCH];
         struct in6_addr addrs[XF_FIB_BATCH];
@@ -235,7 +252,7 @@ world_lookup(const struct world *world, const struct xf_key keys[],
             addrs[i] = xf_key_to_addr(keys[i], false);
             dst[i] = &addrs[i];
         }
-        xf_fib_lookup_v6(world->fib, dst, values, n);
+        xf_fib_lookup_v6(fibs, dst, values, n);
     }
 }
 

@@ -73,6 +73,9 @@ bool world_has(const struct world *, struct xf_key, uint8_t len);
 uint64_t world_oracle(const struct world *, struct xf_key);
 void world_lookup(const struct world *, const struct xf_key[],
                   uint64_t values[], size_t n);
+/* What several tables say at once, each to one key. */
+void worlds_lookup(const struct world *const[], const struct xf_key[],
+                   uint64_t values[], size_t n);
 /* Compares both, around each prefix and at random. */
 void world_compare(const struct world *);
 /* What the table takes. */

@@ -53,6 +53,8 @@ lib_libopenvswitch_la_SOURCES += \
 	xenflow-ext/core/types.c \
 	xenflow-ext/include/xenflow/types.h \
 	xenflow-ext/seam/xf-dpif-netdev.h \
+	xenflow-ext/seam/xf-counters.c \
+	xenflow-ext/seam/xf-counters.h \
 	xenflow-ext/seam/xf-fwd.c \
 	xenflow-ext/seam/xf-fwd.h \
 	xenflow-ext/seam/xf-mem.c \

@@ -96,19 +96,23 @@ xf_add(const struct route *route)
 static uint64_t
 xf_lookup(const struct dsts *dsts)
 {
+    const struct xf_fib *fibs[BATCH];
     uint64_t values[BATCH];
     uint64_t sum = 0;
 
+    for (size_t i = 0; i < BATCH; i++) {
+        fibs[i] = xf_fib;
+    }
     for (size_t i = 0; i < dsts->n; i += BATCH) {
         if (dsts->is_v4) {
-            xf_fib_lookup_v4(xf_fib, &dsts->v4[i], values, BATCH);
+            xf_fib_lookup_v4(fibs, &dsts->v4[i], values, BATCH);
         } else {
             const struct in6_addr *dst[BATCH];
 
             for (size_t j = 0; j < BATCH; j++) {
                 dst[j] = &dsts->v6[i + j];
             }
-            xf_fib_lookup_v6(xf_fib, dst, values, BATCH);
+            xf_fib_lookup_v6(fibs, dst, values, BATCH);
         }
         for (size_t j = 0; j < BATCH; j++) {
             sum += values[j];

@@ -83,12 +83,12 @@ answer(const struct xf_fib *fib, struct xf_key key)
     if (fib->trie->n_bits == 32) {
         uint32_t dst = key.hi >> 32;
 
-        xf_fib_lookup_v4(fib, &dst, &value, 1);
+        xf_fib_lookup_v4(&fib, &dst, &value, 1);
     } else {
         struct in6_addr addr = xf_key_to_addr(key, false);
         const struct in6_addr *dst = &addr;
 
-        xf_fib_lookup_v6(fib, &dst, &value, 1);
+        xf_fib_lookup_v6(&fib, &dst, &value, 1);
     }
     return value;
 }

@@ -136,15 +136,17 @@ step(struct batch *b, const uint64_t words[XF_FIB_BATCH], unsigned int shift)
     return any;
 }
 
-/* Starts 'b' for 'n' packets in the node that 'root' leads to. */
+/* Starts 'b' for 'n' packets where 'values', the roots, lead to. */
 static inline TARGET void
-begin(struct batch *b, uint64_t root, size_t n)
+begin(struct batch *b, const uint64_t values[], size_t n)
 {
     for (size_t i = 0; i < N_GROUPS; i++) {
         size_t n_used = n > i * LANES ? MIN(n - i * LANES, LANES) : 0;
 
-        b->used[i] = b->live[i] = (1 << n_used) - 1;
-        b->entries[i] = _mm512_set1_epi64(root);
+        b->used[i] = (1 << n_used) - 1;
+        b->entries[i] = _mm512_maskz_loadu_epi64(b->used[i],
+                                                 &values[i * LANES]);
+        b->live[i] = are_children(b->entries[i], b->used[i]);
     }
 }
 
@@ -158,8 +160,7 @@ finish(const struct batch *b, uint64_t values[])
 }
 
 void TARGET
-fib_gather_v4(uint64_t root, const uint32_t dst[], uint64_t values[],
-              size_t n)
+fib_gather_v4(const uint32_t dst[], uint64_t values[], size_t n)
 {
     uint64_t words[XF_FIB_BATCH] = { 0 };
     unsigned int shift = 32;
@@ -168,7 +169,7 @@ fib_gather_v4(uint64_t root, const uint32_t dst[], uint64_t values[],
     for (size_t i = 0; i < n; i++) {
         words[i] = dst[i];
     }
-    begin(&b, root, n);
+    begin(&b, values, n);
     do {
         shift -= FIB_STRIDE;
     } while (step(&b, words, shift));
@@ -176,8 +177,7 @@ fib_gather_v4(uint64_t root, const uint32_t dst[], uint64_t values[],
 }
 
 void TARGET
-fib_gather_v6(uint64_t root, const struct in6_addr *dst[], uint64_t values[],
-              size_t n)
+fib_gather_v6(const struct in6_addr *dst[], uint64_t values[], size_t n)
 {
     uint64_t words[2][XF_FIB_BATCH] = { { 0 } }; /* Upper and lower halves. */
     size_t level = 0;
@@ -191,7 +191,7 @@ fib_gather_v6(uint64_t root, const struct in6_addr *dst[], uint64_t values[],
             words[j][i] = ntohll(word);
         }
     }
-    begin(&b, root, n);
+    begin(&b, values, n);
     while (step(&b, words[level / 8], 56 - 8 * (level % 8))) {
         level++;
     }

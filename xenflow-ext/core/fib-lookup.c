@@ -79,64 +79,56 @@ dst_array_slot(const uint32_t *v4, const struct in6_addr *const *v6, size_t i)
     return (dst_slot(v4, v6, i, 0) << FIB_STRIDE) | dst_slot(v4, v6, i, 1);
 }
 
-/* Stores in 'values' what the array or the root says, and in 'live' which of
- * the 'n' destinations are to go on from there, at '*level'.  Returns how
- * many these are. */
+/* Stores in 'values' what the arrays or the roots say, in 'levels' which byte is
+ * next, and in 'live' which of the values lead on.  Returns how many do. */
 static inline FIB_INLINE size_t
-lookup_begin(const struct xf_fib *fib, const uint32_t *v4,
+lookup_begin(const struct xf_fib *const fibs[], const uint32_t *v4,
              const struct in6_addr *const *v6, uint64_t values[],
-             uint8_t live[], size_t n, size_t *level)
+             uint8_t levels[], uint8_t live[], size_t n)
 {
-    const struct fib_array *array = ovsrcu_get(struct fib_array *,
-                                               &fib->array);
+    const atomic_uint64_t *places[XF_FIB_BATCH];
     size_t n_live = 0;
 
-    if (!array) {
-        uint64_t root = fib_read(&fib->root);
-
-        for (size_t i = 0; i < n; i++) {
-            values[i] = root;
-            live[i] = i;
-        }
-        *level = 0;
-        return fib_is_child(root) ? n : 0;
-    }
-
     for (size_t i = 0; i < n; i++) {
-        OVS_PREFETCH(&array->entries[dst_array_slot(v4, v6, i)]);
+        const struct fib_array *array = ovsrcu_get(struct fib_array *,
+                                                   &fibs[i]->array);
+
+        places[i] = (array ? &array->entries[dst_array_slot(v4, v6, i)]
+                     : &fibs[i]->root);
+        levels[i] = array ? FIB_ARRAY_LEVEL : 0;
+        OVS_PREFETCH(places[i]);
     }
     for (size_t i = 0; i < n; i++) {
-        uint64_t entry = fib_read(&array->entries[dst_array_slot(v4, v6, i)]);
+        uint64_t entry = fib_read(places[i]);
 
-        OVS_PREFETCH(place_of(entry, dst_slot(v4, v6, i, FIB_ARRAY_LEVEL),
-                              fib));
-        prefetch_entries(entry, fib, v6 != NULL);
+        OVS_PREFETCH(place_of(entry, dst_slot(v4, v6, i, levels[i]),
+                              fibs[i]));
+        prefetch_entries(entry, fibs[i], v6 != NULL);
         values[i] = entry;
         live[n_live] = i;
         n_live += fib_is_child(entry);
     }
-    *level = FIB_ARRAY_LEVEL;
     return n_live;
 }
 
 /* The lookup of either family: 'v4' or 'v6' is NULL, which the compiler knows
- * where it puts this. */
+ * in each function below. */
 static inline FIB_INLINE void
-lookup(const struct xf_fib *fib, const uint32_t *v4,
+lookup(const struct xf_fib *const fibs[], const uint32_t *v4,
        const struct in6_addr *const *v6, uint64_t values[], size_t n)
 {
     const atomic_uint64_t *places[XF_FIB_BATCH];
+    uint8_t levels[XF_FIB_BATCH];
     uint8_t live[XF_FIB_BATCH];
-    size_t level;
-    size_t n_live = lookup_begin(fib, v4, v6, values, live, n, &level);
+    size_t n_live = lookup_begin(fibs, v4, v6, values, levels, live, n);
 
-    for (; n_live; level++) {
+    while (n_live) {
         for (size_t k = 0; k < n_live; k++) {
             size_t i = live[k];
             const struct fib_node *node = fib_child(values[i]);
 
-            places[k] = &node->entries[fib_run(node,
-                                               dst_slot(v4, v6, i, level))];
+            places[k] = &node->entries[fib_run(node, dst_slot(v4, v6, i,
+                                                              levels[i]++))];
             OVS_PREFETCH(places[k]);
         }
 
@@ -150,9 +142,9 @@ lookup(const struct xf_fib *fib, const uint32_t *v4,
             if (OVS_UNLIKELY(!entry)) {
                 entry = fib_read(&node->dflt);
             }
-            OVS_PREFETCH(place_of(entry, next_slot(v4, v6, i, level + 1),
-                                  fib));
-            prefetch_entries(entry, fib, v6 != NULL);
+            OVS_PREFETCH(place_of(entry, next_slot(v4, v6, i, levels[i]),
+                                  fibs[i]));
+            prefetch_entries(entry, fibs[i], v6 != NULL);
             values[i] = entry;
             live[n_left] = i;
             n_left += fib_is_child(entry);
@@ -162,68 +154,70 @@ lookup(const struct xf_fib *fib, const uint32_t *v4,
 }
 
 static void
-lookup_v4_plain(const struct xf_fib *fib, const uint32_t dst[],
+lookup_v4_plain(const struct xf_fib *const fibs[], const uint32_t dst[],
                 uint64_t values[], size_t n)
 {
-    lookup(fib, dst, NULL, values, n);
+    lookup(fibs, dst, NULL, values, n);
 }
 
 static void
-lookup_v6_plain(const struct xf_fib *fib, const struct in6_addr *dst[],
-                uint64_t values[], size_t n)
+lookup_v6_plain(const struct xf_fib *const fibs[],
+                const struct in6_addr *dst[], uint64_t values[], size_t n)
 {
-    lookup(fib, NULL, dst, values, n);
+    lookup(fibs, NULL, dst, values, n);
 }
 
 #ifdef FIB_HAVE_X86
 #define FIB_BIT_COUNT __attribute__((target("popcnt,bmi,bmi2")))
 
 static void FIB_BIT_COUNT
-lookup_v4_popcnt(const struct xf_fib *fib, const uint32_t dst[],
+lookup_v4_popcnt(const struct xf_fib *const fibs[], const uint32_t dst[],
                  uint64_t values[], size_t n)
 {
-    lookup(fib, dst, NULL, values, n);
+    lookup(fibs, dst, NULL, values, n);
 }
 
 static void FIB_BIT_COUNT
-lookup_v6_popcnt(const struct xf_fib *fib, const struct in6_addr *dst[],
-                 uint64_t values[], size_t n)
+lookup_v6_popcnt(const struct xf_fib *const fibs[],
+                 const struct in6_addr *dst[], uint64_t values[], size_t n)
 {
-    lookup(fib, NULL, dst, values, n);
+    lookup(fibs, NULL, dst, values, n);
 }
 
 /* Gathers beat prefetches in small tables, and in large ones it is the other
- * way round: a gather doesn't let a batch wait for memory all at once. */
+ * way round: a gather doesn't let a batch wait for memory all at once.  If they
+ * are to be used, the roots are stored in 'values'. */
 static bool
-use_gathers(const struct xf_fib *fib, uint64_t root)
+use_gathers(const struct xf_fib *const fibs[], uint64_t values[], size_t n)
 {
-    return (fib_is_child(root)
-            && !ovsrcu_get(struct fib_array *, &fib->array));
+    for (size_t i = 0; i < n; i++) {
+        if (ovsrcu_get(struct fib_array *, &fibs[i]->array)) {
+            return false;
+        }
+        values[i] = fib_read(&fibs[i]->root);
+    }
+    return n >= FIB_GATHER_MIN;
 }
 
 static void
-lookup_v4_avx512(const struct xf_fib *fib, const uint32_t dst[],
+lookup_v4_avx512(const struct xf_fib *const fibs[], const uint32_t dst[],
                  uint64_t values[], size_t n)
 {
-    uint64_t root = fib_read(&fib->root);
-
-    if (use_gathers(fib, root)) {
-        fib_gather_v4(root, dst, values, n);
+    if (use_gathers(fibs, values, n)) {
+        fib_gather_v4(dst, values, n);
     } else {
-        lookup_v4_popcnt(fib, dst, values, n);
+        lookup_v4_popcnt(fibs, dst, values, n);
     }
 }
 
 static void
-lookup_v6_avx512(const struct xf_fib *fib, const struct in6_addr *dst[],
-                 uint64_t values[], size_t n)
+lookup_v6_avx512(const struct xf_fib *const fibs[],
+                 const struct in6_addr *dst[], uint64_t values[], size_t n)
 {
-    uint64_t root = fib_read(&fib->root);
-
-    if (use_gathers(fib, root)) {
-        fib_gather_v6(root, dst, values, n);
+    if (use_gathers(fibs, values, n)) {
+        fib_gather_v6(dst, values, n);
     } else {
-        lookup_v6_popcnt(fib, dst, values, n);
+        lookup_v6_popcnt(fibs, dst, values, n);
     }
 }
 
@@ -276,17 +270,17 @@ fib_use_lookup(struct xf_fib *fib, size_t i)
 }
 
 void
-xf_fib_lookup_v4(const struct xf_fib *fib, const uint32_t dst[],
+xf_fib_lookup_v4(const struct xf_fib *const fibs[], const uint32_t dst[],
                  uint64_t values[], size_t n)
 {
-    ovs_assert(n <= XF_FIB_BATCH);
-    fib->lookup_v4(fib, dst, values, n);
+    ovs_assert(n && n <= XF_FIB_BATCH);
+    fibs[0]->lookup_v4(fibs, dst, values, n);
 }
 
 void
-xf_fib_lookup_v6(const struct xf_fib *fib, const struct in6_addr *dst[],
-                 uint64_t values[], size_t n)
+xf_fib_lookup_v6(const struct xf_fib *const fibs[],
+                 const struct in6_addr *dst[], uint64_t values[], size_t n)
 {
-    ovs_assert(n <= XF_FIB_BATCH);
-    fib->lookup_v6(fib, dst, values, n);
+    ovs_assert(n && n <= XF_FIB_BATCH);
+    fibs[0]->lookup_v6(fibs, dst, values, n);
 }

@@ -70,9 +70,10 @@ struct fib_array {
     atomic_uint64_t entries[FIB_ARRAY_SLOTS];
 };
 
-typedef void fib_lookup_v4_fn(const struct xf_fib *, const uint32_t dst[],
+typedef void fib_lookup_v4_fn(const struct xf_fib *const fibs[],
+                              const uint32_t dst[],
                               uint64_t values[], size_t n);
-typedef void fib_lookup_v6_fn(const struct xf_fib *,
+typedef void fib_lookup_v6_fn(const struct xf_fib *const fibs[],
                               const struct in6_addr *dst[],
                               uint64_t values[], size_t n);
 
@@ -95,13 +96,12 @@ struct xf_fib {
 };
 
 /* With eight packets at a time, on x86-64 with AVX-512 and its bit count, from
- * 'root', which is a child. */
+ * the roots in 'values'.  Not worth it for fewer than FIB_GATHER_MIN. */
+#define FIB_GATHER_MIN 16
 #if defined(__x86_64__) && defined(__GNUC__)
 #define FIB_HAVE_X86 1
-void fib_gather_v4(uint64_t root, const uint32_t dst[], uint64_t values[],
-                   size_t n);
-void fib_gather_v6(uint64_t root, const struct in6_addr *dst[],
-                   uint64_t values[], size_t n);
+void fib_gather_v4(const uint32_t dst[], uint64_t values[], size_t n);
+void fib_gather_v6(const struct in6_addr *dst[], uint64_t values[], size_t n);
 #endif
 
 /* Makes 'fib' use the 'i'th way to look up, 0 being the best one that this CPU

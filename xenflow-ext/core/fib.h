@@ -126,12 +126,13 @@ void xf_fib_check(const struct xf_fib *);
 
 #define XF_FIB_BATCH 32         /* Most destinations of one call. */
 
-/* Stores the values for the 'n' (at most XF_FIB_BATCH) IPv4 addresses 'dst'
- * (host byte order). */
-void xf_fib_lookup_v4(const struct xf_fib *, const uint32_t dst[],
+/* Stores the values for the 'n' (1 to XF_FIB_BATCH) IPv4 addresses 'dst' (host
+ * byte order), each in its own table. */
+void xf_fib_lookup_v4(const struct xf_fib *const fibs[], const uint32_t dst[],
                       uint64_t values[], size_t n);
 /* The same for IPv6. */
-void xf_fib_lookup_v6(const struct xf_fib *, const struct in6_addr *dst[],
-                      uint64_t values[], size_t n);
+void xf_fib_lookup_v6(const struct xf_fib *const fibs[],
+                      const struct in6_addr *dst[], uint64_t values[],
+                      size_t n);
 
 #endif /* core/fib.h */

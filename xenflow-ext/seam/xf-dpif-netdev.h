@@ -188,10 +188,17 @@ xf_kind(const struct dp_packet *packet)
     }
 }
 
-/* Packets of one adjacency and kind. */
+/* A fib action for some of the packets of a burst. */
+struct xf_use {
+    struct dp_netdev_execute_aux *aux;
+    struct xf_odp_fib fib;
+};
+
+/* Packets of one adjacency, kind and use. */
 struct xf_group {
     struct xf_adj *adj;
     int kind;
+    uint8_t use;
     uint32_t n_bytes;           /* With the segment's tag. */
     uint16_t tcp_flags;
     struct dp_packet_batch batch;
@@ -294,10 +301,42 @@ xf_send_group(struct dp_netdev_pmd_thread *pmd, struct xf_group *group,
     xf_recirculate(pmd, group, recirc_id);
 }
 
+/* The group of 'groups' for packets of 'kind' and 'use' that leave by 'adj'. */
+static struct xf_group *
+xf_group_get(struct xf_group groups[], size_t *n_groups, struct xf_adj *adj,
+             int kind, uint8_t use)
+{
+    /* Where packets of this adjacency went last. */
+    size_t i = adj->hint;
+
+    if (i >= *n_groups || groups[i].adj != adj || groups[i].kind != kind
+        || groups[i].use != use) {
+        for (i = 0; i < *n_groups; i++) {
+            if (groups[i].adj == adj && groups[i].kind == kind
+                && groups[i].use == use) {
+                break;
+            }
+        }
+        adj->hint = i;
+    }
+
+    struct xf_group *group = &groups[i];
+    if (i == *n_groups) {
+        (*n_groups)++;
+        group->adj = adj;
+        group->kind = kind;
+        group->use = use;
+        group->n_bytes = 0;
+        group->tcp_flags = 0;
+        dp_packet_batch_init(&group->batch);
+    }
+    return group;
+}
+
 /* Sends what 'result' says to be forwarded. */
 static void
-xf_send(struct dp_netdev_pmd_thread *pmd, struct xf_fwd_result *result,
-        uint32_t recirc_id)
+xf_send(struct dp_netdev_pmd_thread *pmd, const struct xf_use uses[],
+        const struct xf_fwd_result *result)
 {
     struct xf_group groups[NETDEV_MAX_BURST];
     size_t n_groups = 0;
@@ -305,22 +344,10 @@ xf_send(struct dp_netdev_pmd_thread *pmd, struct xf_fwd_result *result,
     for (size_t i = 0; i < result->n; i++) {
         struct dp_packet *packet = result->packets[i];
         int kind = xf_kind(packet);
-        size_t j = 0;
+        struct xf_group *group = xf_group_get(groups, &n_groups,
+                                              result->adjs[i], kind,
+                                              result->groups[i]);
 
-        while (j < n_groups && (groups[j].adj != result->adjs[i]
-                                || groups[j].kind != kind)) {
-            j++;
-        }
-
-        struct xf_group *group = &groups[j];
-        if (j == n_groups) {
-            n_groups++;
-            group->adj = result->adjs[i];
-            group->kind = kind;
-            group->n_bytes = 0;
-            group->tcp_flags = 0;
-            dp_packet_batch_init(&group->batch);
-        }
         group->n_bytes += (dp_packet_size(packet) - xf_tag_size(packet)
                            + (group->adj->vlan ? VLAN_HEADER_LEN : 0));
         if (kind != XF_OTHER) {
@@ -329,26 +356,49 @@ xf_send(struct dp_netdev_pmd_thread *pmd, struct xf_fwd_result *result,
         dp_packet_batch_add(&group->batch, packet);
     }
     for (size_t i = 0; i < n_groups; i++) {
-        xf_send_group(pmd, &groups[i], recirc_id);
+        xf_send_group(pmd, &groups[i], uses[groups[i].use].fib.recirc_id);
     }
 }
 
-/* Forwards 'packets', which it takes over, as fib action 'a' says. */
+/* Executes what use number 'i' says of packets for the virtual machine. */
 static void
-xf_run_fib(struct dp_netdev_execute_aux *aux, struct dp_packet_batch *packets,
-           const struct nlattr *a)
+xf_punt(const struct xf_use *use, const struct xf_fwd_result *result,
+        uint8_t i)
+{
+    const struct nlattr *punt = use->fib.punt;
+    struct dp_packet_batch batch;
+
+    dp_packet_batch_init(&batch);
+    for (size_t j = 0; j < result->n_punts; j++) {
+        if (result->punt_groups[j] == i) {
+            dp_packet_batch_add(&batch, result->punts[j]);
+        }
+    }
+    if (!dp_packet_batch_is_empty(&batch)) {
+        odp_execute_actions(use->aux, &batch, true,
+                            punt ? nl_attr_get(punt) : NULL,
+                            punt ? nl_attr_get_size(punt) : 0,
+                            dp_execute_cb);
+    }
+}
+
+/* Forwards 'n' packets, which it takes over, as the action of their 'uses'
+ * says. */
+static void
+xf_forward(struct dp_netdev_pmd_thread *pmd, const struct xf_use uses[],
+           size_t n_uses, struct dp_packet *const packets[],
+           const uint8_t packet_uses[], size_t n)
 {
     struct xf_fwd_result result;
-    struct xf_odp_fib fib;
+    uint32_t ids[NETDEV_MAX_BURST] = { 0 };
 
-    xf_odp_fib_get(a, &fib);
-    xf_fwd_batch(aux->pmd->xf->fwd, fib.router, packets, &result);
-    xf_send(aux->pmd, &result, fib.recirc_id);
-    if (!dp_packet_batch_is_empty(&result.punts)) {
-        odp_execute_actions(aux, &result.punts, true,
-                            fib.punt ? nl_attr_get(fib.punt) : NULL,
-                            fib.punt ? nl_attr_get_size(fib.punt) : 0,
-                            dp_execute_cb);
+    for (size_t i = 0; i < n_uses; i++) {
+        ids[i] = uses[i].fib.router;
+    }
+    xf_fwd_burst(pmd->xf->fwd, ids, n_uses, packets, packet_uses, n, &result);
+    xf_send(pmd, uses, &result);
+    for (size_t i = 0; result.n_punts && i < n_uses; i++) {
+        xf_punt(&uses[i], &result, i);
     }
 }
 
@@ -366,7 +416,13 @@ xf_execute_fib(struct dp_netdev_execute_aux *aux,
         packets = &copies;
     }
     dp_packet_batch_apply_cutlen(packets);
-    xf_run_fib(aux, packets, a);
+
+    const uint8_t packet_uses[NETDEV_MAX_BURST] = { 0 };
+    struct xf_use use = { .aux = aux };
+
+    xf_odp_fib_get(a, &use.fib);
+    xf_forward(aux->pmd, &use, 1, packets->packets, packet_uses,
+               dp_packet_batch_size(packets));
 }
 
 /* ---- Input. ---- */
@@ -469,58 +525,74 @@ xf_learn(struct dp_netdev_pmd_thread *pmd, struct dp_netdev_flow *flow,
     input->flow = flow;
 }
 
-/* Packets of one known header.  'flow' and 'action' are what they were when the
- * group was made: both may change meanwhile. */
-struct xf_input_group {
-    const struct xf_input *input; /* For comparison only. */
-    struct dp_netdev_flow *flow;
-    const struct nlattr *action;
-    struct dp_packet_batch batch;
-    uint32_t n_bytes;
-    uint16_t tcp_flags;
+/* Packets of a burst whose headers are known.  'flows' and 'uses' are what they
+ * were when the burst was made: flows and actions may change meanwhile. */
+struct xf_known {
+    size_t n_uses;
+    const struct xf_input *inputs[NETDEV_MAX_BURST]; /* For comparison only. */
+    struct dp_netdev_flow *flows[NETDEV_MAX_BURST];
+    struct xf_use uses[NETDEV_MAX_BURST];
+    struct dp_netdev_execute_aux auxs[NETDEV_MAX_BURST];
+    struct {
+        uint32_t n_packets;
+        uint32_t n_bytes;
+        uint16_t tcp_flags;
+    } sums[NETDEV_MAX_BURST];
+
+    size_t n;
+    struct dp_packet *packets[NETDEV_MAX_BURST];
+    uint8_t packet_uses[NETDEV_MAX_BURST];
 };
 
-static void
-xf_input_run(struct dp_netdev_pmd_thread *pmd, struct xf_input_group *group)
+/* Finds the use for packets with 'key', made if their way is known and valid;
+ * else returns false. */
+static bool
+xf_known_use(struct dp_netdev_pmd_thread *pmd, struct xf_known *known,
+             const struct xf_input_key *key, size_t *use)
 {
-    struct dp_netdev_execute_aux aux = { pmd, &group->flow->flow };
-    size_t n = dp_packet_batch_size(&group->batch);
-
-    pmd_perf_update_counter(&pmd->perf_stats, PMD_STAT_RECV, n);
-    pmd_perf_update_counter(&pmd->perf_stats, PMD_STAT_SIMPLE_HIT, n);
-    dp_netdev_flow_used(group->flow, n, group->n_bytes, group->tcp_flags,
-                        pmd->ctx.now / 1000);
-    xf_run_fib(&aux, &group->batch, group->action);
-}
-
-/* The group of 'groups' for packets with 'key', made if its way is known and
- * valid; else NULL. */
-static struct xf_input_group *
-xf_input_group(struct xf_pmd *xf, const struct xf_input_key *key,
-               struct xf_input_group groups[], size_t *n_groups)
-{
-    struct xf_input *input = xf_input_find(xf, key);
-    struct xf_input_group *group;
+    struct xf_input *input = xf_input_find(pmd->xf, key);
+    const struct nlattr *action;
+    size_t i;
 
     if (!input->flow || !xf_input_key_equals(&input->key, key)) {
-        return NULL;
+        return false;
     }
-    for (group = groups; group < groups + *n_groups; group++) {
-        if (group->input == input) {
-            return group;
+    for (i = 0; i < known->n_uses; i++) {
+        if (known->inputs[i] == input) {
+            *use = i;
+            return true;
         }
     }
-    group->action = xf_only_fib(input->flow);
-    if (input->flow->dead || !group->action) {
-        return NULL;
+    action = xf_only_fib(input->flow);
+    if (input->flow->dead || !action) {
+        return false;
     }
-    (*n_groups)++;
-    group->input = input;
-    group->flow = input->flow;
-    group->n_bytes = 0;
-    group->tcp_flags = 0;
-    dp_packet_batch_init(&group->batch);
-    return group;
+    known->n_uses++;
+    known->inputs[i] = input;
+    known->flows[i] = input->flow;
+    known->auxs[i].pmd = pmd;
+    known->auxs[i].flow = &input->flow->flow;
+    known->uses[i].aux = &known->auxs[i];
+    xf_odp_fib_get(action, &known->uses[i].fib);
+    memset(&known->sums[i], 0, sizeof known->sums[i]);
+    *use = i;
+    return true;
+}
+
+/* Counts and forwards what is known. */
+static void
+xf_known_forward(struct dp_netdev_pmd_thread *pmd,
+                 const struct xf_known *known)
+{
+    pmd_perf_update_counter(&pmd->perf_stats, PMD_STAT_RECV, known->n);
+    pmd_perf_update_counter(&pmd->perf_stats, PMD_STAT_SIMPLE_HIT, known->n);
+    for (size_t i = 0; i < known->n_uses; i++) {
+        dp_netdev_flow_used(known->flows[i], known->sums[i].n_packets,
+                            known->sums[i].n_bytes, known->sums[i].tcp_flags,
+                            pmd->ctx.now / 1000);
+    }
+    xf_forward(pmd, known->uses, known->n_uses, known->packets,
+               known->packet_uses, known->n);
 }
 
 /* Takes from 'packets', received on 'in_port', those that a router forwards and
@@ -530,35 +602,34 @@ xf_input(struct dp_netdev_pmd_thread *pmd, struct dp_packet_batch *packets,
          odp_port_t in_port)
 {
     const size_t n = dp_packet_batch_size(packets);
-    struct xf_input_group groups[NETDEV_MAX_BURST];
+    struct xf_known known;
     struct dp_packet *packet;
-    size_t n_groups = 0;
     size_t i;
 
+    known.n = known.n_uses = 0;
     for (i = 0; i < n; i++) {
         OVS_PREFETCH(dp_packet_data(packets->packets[i]));
     }
     DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, packets) {
-        struct xf_input_group *group = NULL;
         struct xf_input_key key;
-        size_t l3_ofs;
+        size_t l3_ofs, use;
 
-        if (xf_input_key(packet, in_port, &key, &l3_ofs)) {
-            group = xf_input_group(pmd->xf, &key, groups, &n_groups);
-        }
-        if (!group) {
+        if (!xf_input_key(packet, in_port, &key, &l3_ofs)
+            || !xf_known_use(pmd, &known, &key, &use)) {
             dp_packet_batch_refill(packets, packet, i);
             continue;
         }
         pkt_metadata_init(&packet->md, in_port);
         dp_packet_reset_offsets(packet);
         dp_packet_set_l3(packet, (uint8_t *) dp_packet_data(packet) + l3_ofs);
-        group->n_bytes += dp_packet_size(packet);
-        group->tcp_flags |= xf_tcp_flags(packet);
-        dp_packet_batch_add(&group->batch, packet);
+        known.sums[use].n_packets++;
+        known.sums[use].n_bytes += dp_packet_size(packet);
+        known.sums[use].tcp_flags |= xf_tcp_flags(packet);
+        known.packets[known.n] = packet;
+        known.packet_uses[known.n++] = use;
     }
-    for (i = 0; i < n_groups; i++) {
-        xf_input_run(pmd, &groups[i]);
+    if (known.n) {
+        xf_known_forward(pmd, &known);
     }
 }
 

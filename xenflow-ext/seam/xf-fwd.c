@@ -29,128 +29,9 @@
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "packets.h"
-#include "seam/xf-mem.h"
 #include "seam/xf-odp.h"
 #include "unaligned.h"
 #include "util.h"
-
-/* ---- Counters. ---- */
-
-/* Counters by number, in chunks: the first has 2**CHUNK_BITS, each other as
- * many as all before it. */
-#define CHUNK_BITS 7
-#define N_CHUNKS (32 - CHUNK_BITS)
-
-struct counter {
-    atomic_uint64_t n_packets;
-    atomic_uint64_t n_bytes;
-};
-
-struct counters {
-    OVSRCU_TYPE(struct counter *) chunks[N_CHUNKS];
-};
-
-static unsigned int
-chunk_of(uint32_t number, uint32_t *ofs)
-{
-    unsigned int chunk = (number >> CHUNK_BITS
-                          ? 64 - CHUNK_BITS - raw_clz64(number) : 0);
-
-    *ofs = chunk ? number - (UINT32_C(1) << (chunk + CHUNK_BITS - 1)) : number;
-    return chunk;
-}
-
-/* Counters in 'chunk'. */
-static size_t
-chunk_n(unsigned int chunk)
-{
-    return UINT64_C(1) << (CHUNK_BITS + MAX(chunk, 1) - 1);
-}
-
-static struct counter *
-counter_add(struct counters *counters, unsigned int chunk, uint32_t ofs)
-{
-    struct counter *new = xf_mem_zalloc(chunk_n(chunk) * sizeof *new);
-
-    ovsrcu_set(&counters->chunks[chunk], new);
-    return &new[ofs];
-}
-
-/* The owner's counter 'number'. */
-static struct counter *
-counter_get(struct counters *counters, uint32_t number)
-{
-    uint32_t ofs;
-    unsigned int chunk = chunk_of(number, &ofs);
-    struct counter *c = ovsrcu_get_protected(struct counter *,
-                                             &counters->chunks[chunk]);
-
-    return OVS_LIKELY(c) ? &c[ofs] : counter_add(counters, chunk, ofs);
-}
-
-static void
-counter_count(struct counter *c, uint64_t n_bytes)
-{
-    uint64_t n;
-
-    atomic_read_relaxed(&c->n_packets, &n);
-    atomic_store_relaxed(&c->n_packets, n + 1);
-    atomic_read_relaxed(&c->n_bytes, &n);
-    atomic_store_relaxed(&c->n_bytes, n + n_bytes);
-}
-
-static void
-counters_read(const struct counters *counters, uint32_t number,
-              struct xf_count *count)
-{
-    uint32_t ofs;
-    unsigned int chunk = chunk_of(number, &ofs);
-    struct counter *c = ovsrcu_get(struct counter *,
-                                   &counters->chunks[chunk]);
-
-    if (c) {
-        uint64_t n;
-
-        atomic_read_relaxed(&c[ofs].n_packets, &n);
-        count->n_packets += n;
-        atomic_read_relaxed(&c[ofs].n_bytes, &n);
-        count->n_bytes += n;
-    }
-}
-
-/* Adds all of 'from' to 'to', which belongs to the caller. */
-static void
-counters_move(struct counters *to, const struct counters *from)
-{
-    for (size_t i = 0; i < N_CHUNKS; i++) {
-        struct counter *c = ovsrcu_get_protected(struct counter *,
-                                                 &from->chunks[i]);
-        uint32_t base = i ? UINT32_C(1) << (CHUNK_BITS + i - 1) : 0;
-
-        for (size_t j = 0; c && j < chunk_n(i); j++) {
-            uint64_t n_packets, n_bytes, orig;
-
-            atomic_read_relaxed(&c[j].n_packets, &n_packets);
-            atomic_read_relaxed(&c[j].n_bytes, &n_bytes);
-            if (n_packets) {
-                struct counter *sum = counter_get(to, base + j);
-
-                atomic_add_relaxed(&sum->n_packets, n_packets, &orig);
-                atomic_add_relaxed(&sum->n_bytes, n_bytes, &orig);
-            }
-        }
-    }
-}
-
-static void
-counters_free(struct counters *counters)
-{
-    for (size_t i = 0; i < N_CHUNKS; i++) {
-        xf_mem_free(ovsrcu_get_protected(struct counter *,
-                                         &counters->chunks[i]),
-                    chunk_n(i) * sizeof(struct counter));
-    }
-}
 
 /* ---- A thread's state. ---- */
 
@@ -174,7 +55,7 @@ struct next_hop {
 struct fwd_router {
     struct cmap_node node;      /* In struct xf_fwd 'routers'. */
     uint32_t id;
-    struct counters counters[XF_RT_N_COUNTED];
+    struct xf_counters counters[XF_RT_N_COUNTED];
     struct next_hop *next_hops; /* By index. */
     size_t n_next_hops;
     struct xf_adj **adjs;       /* By the neighbour's number. */
@@ -254,7 +135,7 @@ static void
 router_free(struct fwd_router *r)
 {
     for (size_t i = 0; i < XF_RT_N_COUNTED; i++) {
-        counters_free(&r->counters[i]);
+        xf_counters_free(&r->counters[i]);
     }
     free(r);
 }
@@ -304,7 +185,7 @@ xf_fwd_destroy(struct xf_fwd *fwd)
             struct fwd_router *old = router_get(&departed, r->id);
 
             for (size_t i = 0; i < XF_RT_N_COUNTED; i++) {
-                counters_move(&old->counters[i], &r->counters[i]);
+                xf_counters_move(&old->counters[i], &r->counters[i]);
             }
         }
         router_destroy(fwd, r);
@@ -361,7 +242,7 @@ xf_fwd_read(uint32_t number, struct xf_count *count, void *reader_)
 
     memset(count, 0, sizeof *count);
     for (size_t i = 0; i < reader->n; i++) {
-        counters_read(reader->counters[i], number, count);
+        xf_counters_read(reader->counters[i], number, count);
     }
 }
 
@@ -393,7 +274,8 @@ adj_get(struct xf_fwd *fwd, struct fwd_router *r, const struct xf_path *path,
     adj = r->adjs[path->neighbor];
     if (!adj) {
         adj = r->adjs[path->neighbor] = xzalloc(sizeof *adj);
-        adj->number = path->neighbor;
+        adj->counter = xf_counters_get(&r->counters[XF_RT_NEIGHBORS],
+                                       path->neighbor);
     } else if (adj->version == version) {
         return adj;
     }
@@ -454,20 +336,29 @@ next_hop_get(struct xf_fwd *fwd, struct fwd_router *r,
 
 /* ---- Packets. ---- */
 
-/* What stays the same for a batch. */
+/* What stays the same for the packets of a router in a burst. */
 struct job {
     struct xf_fwd *fwd;
     struct fwd_router *router;
     struct xf_dp_router *dp;
-    const struct xf_rt *rt;
+    const struct xf_rt *rt;     /* NULL: there is no such router. */
     uint32_t version;
     uint32_t seed;              /* Of xf_flow_hash(). */
     bool is_v4;                 /* By the type of the frames, as upstream
                                  * extracts flows: the version that the header
                                  * names is checked when they are forwarded. */
+    uint8_t group;
     struct xf_fwd_result *result;
-    uint64_t n_bytes;           /* Of those forwarded. */
+    uint64_t n_forwarded;
+    uint64_t n_bytes;           /* Of those. */
     uint64_t n_dropped;
+};
+
+/* Packets of one family and whose they are. */
+struct family {
+    size_t n;
+    struct dp_packet *packets[NETDEV_MAX_BURST];
+    struct job *jobs[NETDEV_MAX_BURST];
 };
 
 static void
@@ -527,8 +418,11 @@ choose(const struct job *job, const struct next_hop *nh,
 static void
 punt(struct job *job, struct dp_packet *packet, enum xf_punt_reason reason)
 {
+    struct xf_fwd_result *result = job->result;
+
     if (xf_odp_punt_admit(job->dp, reason)) {
-        dp_packet_batch_add(&job->result->punts, packet);
+        result->punts[result->n_punts] = packet;
+        result->punt_groups[result->n_punts++] = job->group;
     } else {
         dp_packet_delete(packet);
     }
@@ -553,10 +447,11 @@ forward(struct job *job, struct dp_packet *packet, struct xf_adj *adj)
         return;
     }
     xf_odp_rewrite(packet, adj->smac, adj->dmac);
-    counter_count(counter_get(&job->router->counters[XF_RT_NEIGHBORS],
-                              adj->number), size);
+    xf_counter_count(adj->counter, size);
+    job->n_forwarded++;
     job->n_bytes += size;
     result->packets[result->n] = packet;
+    result->groups[result->n] = job->group;
     result->adjs[result->n++] = adj;
 }
 
@@ -610,64 +505,104 @@ carry_out(struct job *job, struct dp_packet *packet, uint64_t value)
 
 /* Looks packets of one family up. */
 static void
-look_up(const struct job *job, struct dp_packet *const packets[], size_t n,
-        uint64_t values[])
+look_up(const struct family *family, bool is_v4, uint64_t values[])
 {
-    const struct xf_fib *fib = xf_rt_fib(job->rt, job->is_v4);
+    const struct xf_fib *fibs[NETDEV_MAX_BURST];
     struct in6_addr dsts[NETDEV_MAX_BURST];
     const struct in6_addr *dst6[NETDEV_MAX_BURST];
     uint32_t dst4[NETDEV_MAX_BURST];
+    size_t n = family->n;
 
-    if (job->is_v4) {
+    for (size_t i = 0; i < n; i++) {
+        fibs[i] = xf_rt_fib(family->jobs[i]->rt, is_v4);
+    }
+    if (is_v4) {
         for (size_t i = 0; i < n; i++) {
-            const struct ip_header *ip = dp_packet_l3(packets[i]);
+            const struct ip_header *ip = dp_packet_l3(family->packets[i]);
 
             dst4[i] = ntohl(get_16aligned_be32(&ip->ip_dst));
         }
-        xf_fib_lookup_v4(fib, dst4, values, n);
+        xf_fib_lookup_v4(fibs, dst4, values, n);
     } else {
         for (size_t i = 0; i < n; i++) {
-            const struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packets[i]);
+            const struct ovs_16aligned_ip6_hdr *ip6
+                = dp_packet_l3(family->packets[i]);
 
             memcpy(&dsts[i], &ip6->ip6_dst, sizeof dsts[i]);
             dst6[i] = &dsts[i];
         }
-        xf_fib_lookup_v6(fib, dst6, values, n);
+        xf_fib_lookup_v6(fibs, dst6, values, n);
     }
-    atomic_thread_fence(memory_order_acquire);
 }
 
-/* Looks up and carries out packets of one family. */
-static void
-forward_family(struct job *job, struct dp_packet *const packets[], size_t n,
-               bool is_v4)
+/* Notes the versions of all tables; returns whether any is new. */
+static bool
+note_versions(struct job jobs[], size_t n_jobs)
 {
-    struct counters *counters = &job->router->counters[XF_RT_ROUTES];
-    uint64_t values[NETDEV_MAX_BURST];
-    uint32_t version = xf_rt_version(job->rt);
+    bool changed = false;
+
+    for (size_t i = 0; i < n_jobs; i++) {
+        if (jobs[i].rt) {
+            uint32_t version = xf_rt_version(jobs[i].rt);
+
+            changed |= version != jobs[i].version;
+            jobs[i].version = version;
+        }
+    }
+    return changed;
+}
+
+/* Carries out what was found for packets of one family. */
+static void
+carry_out_family(struct job jobs[], size_t n_jobs, const struct family *family,
+                 bool is_v4, const uint64_t values[])
+{
+    struct xf_counter *c[NETDEV_MAX_BURST];
+
+    for (size_t i = 0; i < n_jobs; i++) {
+        jobs[i].is_v4 = is_v4;
+    }
+    /* Counters of routes are far apart: all of them are fetched first. */
+    for (size_t i = 0; i < family->n; i++) {
+        uint32_t number = xf_value_number(values[i]);
+        struct fwd_router *r = family->jobs[i]->router;
+
+        c[i] = (number ? xf_counters_get(&r->counters[XF_RT_ROUTES], number)
+                : NULL);
+        OVS_PREFETCH_WRITE(c[i]);
+    }
+    for (size_t i = 0; i < family->n; i++) {
+        if (c[i]) {
+            xf_counter_count(c[i], dp_packet_size(family->packets[i]));
+        }
+        carry_out(family->jobs[i], family->packets[i], values[i]);
+    }
+}
+
+/* Forwards packets of IPv6 and of IPv4. */
+static void
+forward_families(struct job jobs[], size_t n_jobs,
+                 const struct family families[2])
+{
+    uint64_t values[2][NETDEV_MAX_BURST];
 
     /* What is kept of a version mustn't meet a route that was stated after
      * it. */
-    job->is_v4 = is_v4;
+    note_versions(jobs, n_jobs);
     do {
-        job->version = version;
-        look_up(job, packets, n, values);
-        version = xf_rt_version(job->rt);
-    } while (OVS_UNLIKELY(version != job->version));
-
-    /* Counters of routes are far apart: all of them are fetched first. */
-    struct counter *c[NETDEV_MAX_BURST];
-    for (size_t i = 0; i < n; i++) {
-        uint32_t number = xf_value_number(values[i]);
-
-        c[i] = number ? counter_get(counters, number) : NULL;
-        OVS_PREFETCH_WRITE(c[i]);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (c[i]) {
-            counter_count(c[i], dp_packet_size(packets[i]));
+        for (int is_v4 = 0; is_v4 < 2; is_v4++) {
+            if (families[is_v4].n) {
+                look_up(&families[is_v4], is_v4, values[is_v4]);
+            }
         }
-        carry_out(job, packets[i], values[i]);
+        atomic_thread_fence(memory_order_acquire);
+    } while (OVS_UNLIKELY(note_versions(jobs, n_jobs)));
+
+    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
+        if (families[is_v4].n) {
+            carry_out_family(jobs, n_jobs, &families[is_v4], is_v4,
+                             values[is_v4]);
+        }
     }
 }
 
@@ -704,57 +639,64 @@ xf_fwd_family(const struct dp_packet *packet, enum xf_punt_reason *reason)
     return 0;
 }
 
-static bool
-job_init(struct job *job, struct xf_fwd *fwd, uint32_t id)
+static void
+job_init(struct job *job, struct xf_fwd *fwd, uint32_t id, uint8_t group,
+         struct xf_fwd_result *result)
 {
     memset(job, 0, sizeof *job);
     job->fwd = fwd;
+    job->group = group;
+    job->result = result;
     job->dp = xf_odp_router_find(id);
     job->rt = job->dp ? xf_odp_router_table(job->dp, &job->seed) : NULL;
-    if (!job->rt || !xf_rt_fib(job->rt, true)) {
-        return false;
+    if (job->rt && xf_rt_fib(job->rt, true)) {
+        job->router = router_get(fwd, id);
+    } else {
+        job->rt = NULL;
     }
-    job->router = router_get(fwd, id);
-    return true;
 }
 
 void
-xf_fwd_batch(struct xf_fwd *fwd, uint32_t id, struct dp_packet_batch *batch,
-             struct xf_fwd_result *result)
+xf_fwd_burst(struct xf_fwd *fwd, const uint32_t ids[], size_t n_ids,
+             struct dp_packet *const packets[], const uint8_t groups[],
+             size_t n, struct xf_fwd_result *result)
 {
-    struct dp_packet *packets[2][NETDEV_MAX_BURST];
-    size_t n[2] = { 0, 0 };
-    struct dp_packet *packet;
+    struct job jobs[NETDEV_MAX_BURST];
+    struct family families[2];
     enum xf_punt_reason reason;
     uint32_t n_forgotten;
-    struct job job;
 
     atomic_read_relaxed(&all_forgotten, &n_forgotten);
     if (OVS_UNLIKELY(fwd->n_forgotten != n_forgotten)) {
         fwd->n_forgotten = n_forgotten;
         sweep(fwd);
     }
-    result->n = 0;
-    dp_packet_batch_init(&result->punts);
-    if (!job_init(&job, fwd, id)) {
-        /* The flow that led here is about to change. */
-        dp_packet_delete_batch(batch, true);
-        return;
+    result->n = result->n_punts = 0;
+    for (size_t i = 0; i < n_ids; i++) {
+        job_init(&jobs[i], fwd, ids[i], i, result);
     }
-    job.result = result;
-    DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
-        int version = xf_fwd_family(packet, &reason);
+    families[false].n = families[true].n = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct job *job = &jobs[groups[i]];
+        int version = xf_fwd_family(packets[i], &reason);
 
-        if (OVS_LIKELY(version)) {
-            packets[version == 4][n[version == 4]++] = packet;
+        if (OVS_UNLIKELY(!job->rt)) {
+            /* The flow that led here is about to change. */
+            dp_packet_delete(packets[i]);
+        } else if (OVS_LIKELY(version)) {
+            struct family *family = &families[version == 4];
+
+            family->packets[family->n] = packets[i];
+            family->jobs[family->n++] = job;
         } else {
-            punt(&job, packet, reason);
+            punt(job, packets[i], reason);
         }
     }
-    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
-        if (n[is_v4]) {
-            forward_family(&job, packets[is_v4], n[is_v4], is_v4);
+    forward_families(jobs, n_ids, families);
+    for (size_t i = 0; i < n_ids; i++) {
+        if (jobs[i].rt) {
+            xf_odp_count(jobs[i].dp, jobs[i].n_forwarded, jobs[i].n_bytes,
+                         jobs[i].n_dropped);
         }
     }
-    xf_odp_count(job.dp, result->n, job.n_bytes, job.n_dropped);
 }

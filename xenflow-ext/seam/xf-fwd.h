@@ -17,12 +17,12 @@
 #ifndef XF_FWD_H
 #define XF_FWD_H 1
 
-/* Forwarding of packet batches by a router's compiled table.
- * ==========================================================
+/* Forwarding of packet bursts by routers' compiled tables.
+ * ========================================================
  *
  * What
  * ----
- * For each packet of a batch: longest-prefix match, next hop (one of several by
+ * For each packet of a burst: longest-prefix match, next hop (one of several by
  * the hash of the flow), neighbour, checks of the header against all that a
  * flow key can't tell, new MACs and TTL.  What comes out is packets with the
  * adjacency each is to leave by, and packets for the virtual machine.
@@ -45,8 +45,8 @@
 
 #include "core/rule-table-fib.h"
 #include "dp-packet.h"
+#include "seam/xf-counters.h"
 
-struct counters;
 struct dp_netdev_flow;
 
 /* How packets of one family get from an adjacency out of the switch. */
@@ -61,25 +61,31 @@ struct xf_adj {
     uint16_t vlan;              /* Segment, 0: untagged. */
     uint16_t mtu;               /* Bytes of IP packet. */
     uint32_t version;           /* Of the table when this was looked up. */
-    uint32_t number;            /* Of the neighbour, for counters. */
+    struct xf_counter *counter; /* The neighbour's. */
     struct xf_egress egress[2]; /* IPv6, IPv4. */
+    uint8_t hint;               /* The caller's, of no meaning here. */
 };
 
 struct xf_fwd *xf_fwd_create(void (*release)(struct dp_netdev_flow *));
 void xf_fwd_destroy(struct xf_fwd *);
 
-/* What becomes of a batch. */
+/* What becomes of a burst. */
 struct xf_fwd_result {
-    size_t n;
-    struct dp_packet *packets[NETDEV_MAX_BURST]; /* Rewritten but VLAN. */
-    struct xf_adj *adjs[NETDEV_MAX_BURST];
-    struct dp_packet_batch punts; /* As they came. */
+    size_t n;                   /* Forwarded: rewritten but VLAN, */
+    struct dp_packet *packets[NETDEV_MAX_BURST];
+    struct xf_adj *adjs[NETDEV_MAX_BURST]; /* by which way, */
+    uint8_t groups[NETDEV_MAX_BURST]; /* of which group. */
+    size_t n_punts;             /* As they came. */
+    struct dp_packet *punts[NETDEV_MAX_BURST];
+    uint8_t punt_groups[NETDEV_MAX_BURST];
 };
 
-/* Forwards 'batch', whose packets it takes over, by the table of router
- * 'id'. */
-void xf_fwd_batch(struct xf_fwd *, uint32_t id, struct dp_packet_batch *batch,
-                  struct xf_fwd_result *);
+/* Forwards the 'n' (at most NETDEV_MAX_BURST) 'packets', which it takes over.
+ * Each is of one of 'n_ids' (at most as many) groups, which router 'ids' of
+ * the group forwards. */
+void xf_fwd_burst(struct xf_fwd *, const uint32_t ids[], size_t n_ids,
+                  struct dp_packet *const packets[], const uint8_t groups[],
+                  size_t n, struct xf_fwd_result *);
 
 /* 4 or 6 if 'packet' is so far whole that its destination can be looked up, as
  * in miniflow_extract(); else 0, and '*reason' says why. */
@@ -94,7 +100,7 @@ void xf_fwd_forget(void);
 #define XF_FWD_MAX_THREADS 256
 struct xf_fwd_reader {
     size_t n;
-    const struct counters *counters[XF_FWD_MAX_THREADS];
+    const struct xf_counters *counters[XF_FWD_MAX_THREADS];
 };
 void xf_fwd_reader_init(struct xf_fwd_reader *, uint32_t id,
                         enum xf_rt_counted);
