@@ -59,6 +59,7 @@ lib_libopenvswitch_la_SOURCES += \
 	xenflow-ext/seam/xf-fwd.h \
 	xenflow-ext/seam/xf-mem.c \
 	xenflow-ext/seam/xf-mem.h \
+	xenflow-ext/seam/xf-packet.h \
 	xenflow-ext/seam/xf-odp.c \
 	xenflow-ext/seam/xf-odp.h \
 	xenflow-ext/seam/xf-tx.c \

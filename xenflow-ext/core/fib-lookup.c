@@ -270,6 +270,17 @@ fib_use_lookup(struct xf_fib *fib, size_t i)
 }
 
 void
+xf_fib_prefetch_v4(const struct xf_fib *fib, uint32_t dst)
+{
+    const struct fib_array *array = ovsrcu_get(struct fib_array *,
+                                               &fib->array);
+
+    if (array) {
+        OVS_PREFETCH(&array->entries[dst >> (32 - FIB_ARRAY_BITS)]);
+    }
+}
+
+void
 xf_fib_lookup_v4(const struct xf_fib *const fibs[], const uint32_t dst[],
                  uint64_t values[], size_t n)
 {

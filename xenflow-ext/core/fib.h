@@ -126,6 +126,9 @@ void xf_fib_check(const struct xf_fib *);
 
 #define XF_FIB_BATCH 32         /* Most destinations of one call. */
 
+/* Fetches what xf_fib_lookup_v4() of 'dst' will read first. */
+void xf_fib_prefetch_v4(const struct xf_fib *, uint32_t dst);
+
 /* Stores the values for the 'n' (1 to XF_FIB_BATCH) IPv4 addresses 'dst' (host
  * byte order), each in its own table. */
 void xf_fib_lookup_v4(const struct xf_fib *const fibs[], const uint32_t dst[],

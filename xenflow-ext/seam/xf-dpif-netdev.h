@@ -205,21 +205,21 @@ struct xf_group {
 };
 
 /* The TCP flags of 'packet' of IPv4 or IPv6 without extension headers. */
-static uint16_t
+static inline uint16_t
 xf_tcp_flags(const struct dp_packet *packet)
 {
     const uint8_t *l3 = dp_packet_l3(packet);
     bool is_v4 = l3[0] >> 4 == 4;
-    size_t ofs = is_v4 ? IP_HEADER_LEN : IPV6_HEADER_LEN;
-    uint8_t proto = is_v4 ? l3[9] : l3[6];
-    const struct tcp_header *tcp;
 
-    if (proto != IPPROTO_TCP || dp_packet_l3_size(packet)
-                                < ofs + TCP_HEADER_LEN) {
+    if ((is_v4 ? l3[9] : l3[6]) != IPPROTO_TCP) {
         return 0;
     }
-    tcp = ALIGNED_CAST(const struct tcp_header *, l3 + ofs);
-    return ntohs(TCP_FLAGS_BE16(tcp->tcp_ctl));
+
+    size_t ofs = is_v4 ? IP_HEADER_LEN : IPV6_HEADER_LEN;
+    const struct tcp_header *tcp
+        = ALIGNED_CAST(const struct tcp_header *, l3 + ofs);
+    return (dp_packet_l3_size(packet) < ofs + TCP_HEADER_LEN ? 0
+            : ntohs(TCP_FLAGS_BE16(tcp->tcp_ctl)));
 }
 
 /* Sends 'group' into the pipeline behind the router.  If its megaflow is simple
@@ -442,7 +442,7 @@ xf_only_fib(const struct dp_netdev_flow *flow)
 /* Finds the key of 'packet' from 'in_port' and the length of its Ethernet
  * header.  Returns false if its way may depend on more: if it is no plain IPv4
  * or IPv6, or perhaps a fragment. */
-static bool
+static inline bool
 xf_input_key(const struct dp_packet *packet, odp_port_t in_port,
              struct xf_input_key *key, size_t *l3_ofs)
 {

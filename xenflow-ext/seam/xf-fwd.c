@@ -30,7 +30,7 @@
 #include "ovs-thread.h"
 #include "packets.h"
 #include "seam/xf-odp.h"
-#include "unaligned.h"
+#include "seam/xf-packet.h"
 #include "util.h"
 
 /* ---- A thread's state. ---- */
@@ -348,6 +348,7 @@ struct job {
                                  * extracts flows: the version that the header
                                  * names is checked when they are forwarded. */
     uint8_t group;
+    const struct xf_fib *fibs[2]; /* IPv6, IPv4. */
     struct xf_fwd_result *result;
     uint64_t n_forwarded;
     uint64_t n_bytes;           /* Of those. */
@@ -442,11 +443,11 @@ forward(struct job *job, struct dp_packet *packet, struct xf_adj *adj)
     uint32_t size = dp_packet_size(packet);
     enum xf_punt_reason reason;
 
-    if (OVS_UNLIKELY(!xf_odp_check(packet, adj->mtu, &reason))) {
+    if (OVS_UNLIKELY(!xf_packet_check(packet, adj->mtu, &reason))) {
         punt(job, packet, reason);
         return;
     }
-    xf_odp_rewrite(packet, adj->smac, adj->dmac);
+    xf_packet_rewrite(packet, adj->smac, adj->dmac);
     xf_counter_count(adj->counter, size);
     job->n_forwarded++;
     job->n_bytes += size;
@@ -514,7 +515,7 @@ look_up(const struct family *family, bool is_v4, uint64_t values[])
     size_t n = family->n;
 
     for (size_t i = 0; i < n; i++) {
-        fibs[i] = xf_rt_fib(family->jobs[i]->rt, is_v4);
+        fibs[i] = family->jobs[i]->fibs[is_v4];
     }
     if (is_v4) {
         for (size_t i = 0; i < n; i++) {
@@ -558,11 +559,13 @@ carry_out_family(struct job jobs[], size_t n_jobs, const struct family *family,
                  bool is_v4, const uint64_t values[])
 {
     struct xf_counter *c[NETDEV_MAX_BURST];
+    uint32_t sizes[NETDEV_MAX_BURST];
 
     for (size_t i = 0; i < n_jobs; i++) {
         jobs[i].is_v4 = is_v4;
     }
-    /* Counters of routes are far apart: all of them are fetched first. */
+    /* Counters of routes are far apart.  They are fetched while the packets
+     * are rewritten. */
     for (size_t i = 0; i < family->n; i++) {
         uint32_t number = xf_value_number(values[i]);
         struct fwd_router *r = family->jobs[i]->router;
@@ -570,12 +573,15 @@ carry_out_family(struct job jobs[], size_t n_jobs, const struct family *family,
         c[i] = (number ? xf_counters_get(&r->counters[XF_RT_ROUTES], number)
                 : NULL);
         OVS_PREFETCH_WRITE(c[i]);
+        sizes[i] = dp_packet_size(family->packets[i]);
+    }
+    for (size_t i = 0; i < family->n; i++) {
+        carry_out(family->jobs[i], family->packets[i], values[i]);
     }
     for (size_t i = 0; i < family->n; i++) {
         if (c[i]) {
-            xf_counter_count(c[i], dp_packet_size(family->packets[i]));
+            xf_counter_count(c[i], sizes[i]);
         }
-        carry_out(family->jobs[i], family->packets[i], values[i]);
     }
 }
 
@@ -606,39 +612,6 @@ forward_families(struct job jobs[], size_t n_jobs,
     }
 }
 
-int
-xf_fwd_family(const struct dp_packet *packet, enum xf_punt_reason *reason)
-{
-    const uint8_t *l3 = dp_packet_l3(packet);
-    size_t size = dp_packet_l3_size(packet);
-
-    *reason = XF_PUNT_MALFORMED;
-    if (!l3 || !size || !dp_packet_is_eth(packet)) {
-        return 0;
-    }
-    if (l3 - (const uint8_t *) dp_packet_data(packet) > VLAN_ETH_HEADER_LEN) {
-        *reason = XF_PUNT_NON_IP;
-        return 0;
-    }
-
-    ovs_be16 type = get_unaligned_be16(ALIGNED_CAST(const ovs_be16 *, l3 - 2));
-    if (type == htons(ETH_TYPE_IP)) {
-        const struct ip_header *ip = dp_packet_l3(packet);
-        size_t ihl = IP_IHL(ip->ip_ihl_ver) * 4;
-
-        return (size >= IP_HEADER_LEN && ihl >= IP_HEADER_LEN
-                && ntohs(ip->ip_tot_len) >= ihl
-                && ntohs(ip->ip_tot_len) <= size ? 4 : 0);
-    } else if (type == htons(ETH_TYPE_IPV6)) {
-        const struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
-
-        return (size >= IPV6_HEADER_LEN
-                && IPV6_HEADER_LEN + ntohs(ip6->ip6_plen) <= size ? 6 : 0);
-    }
-    *reason = XF_PUNT_NON_IP;
-    return 0;
-}
-
 static void
 job_init(struct job *job, struct xf_fwd *fwd, uint32_t id, uint8_t group,
          struct xf_fwd_result *result)
@@ -649,7 +622,10 @@ job_init(struct job *job, struct xf_fwd *fwd, uint32_t id, uint8_t group,
     job->result = result;
     job->dp = xf_odp_router_find(id);
     job->rt = job->dp ? xf_odp_router_table(job->dp, &job->seed) : NULL;
-    if (job->rt && xf_rt_fib(job->rt, true)) {
+    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
+        job->fibs[is_v4] = job->rt ? xf_rt_fib(job->rt, is_v4) : NULL;
+    }
+    if (job->fibs[true]) {
         job->router = router_get(fwd, id);
     } else {
         job->rt = NULL;
@@ -678,7 +654,7 @@ xf_fwd_burst(struct xf_fwd *fwd, const uint32_t ids[], size_t n_ids,
     families[false].n = families[true].n = 0;
     for (size_t i = 0; i < n; i++) {
         struct job *job = &jobs[groups[i]];
-        int version = xf_fwd_family(packets[i], &reason);
+        int version = xf_packet_family(packets[i], &reason);
 
         if (OVS_UNLIKELY(!job->rt)) {
             /* The flow that led here is about to change. */
@@ -686,6 +662,12 @@ xf_fwd_burst(struct xf_fwd *fwd, const uint32_t ids[], size_t n_ids,
         } else if (OVS_LIKELY(version)) {
             struct family *family = &families[version == 4];
 
+            if (version == 4) {
+                const struct ip_header *ip = dp_packet_l3(packets[i]);
+
+                xf_fib_prefetch_v4(job->fibs[true], ntohl(get_16aligned_be32(
+                                                          &ip->ip_dst)));
+            }
             family->packets[family->n] = packets[i];
             family->jobs[family->n++] = job;
         } else {

@@ -87,10 +87,6 @@ void xf_fwd_burst(struct xf_fwd *, const uint32_t ids[], size_t n_ids,
                   struct dp_packet *const packets[], const uint8_t groups[],
                   size_t n, struct xf_fwd_result *);
 
-/* 4 or 6 if 'packet' is so far whole that its destination can be looked up, as
- * in miniflow_extract(); else 0, and '*reason' says why. */
-int xf_fwd_family(const struct dp_packet *packet, enum xf_punt_reason *reason);
-
 /* A router was removed from the datapath: frees what was kept for it, in
  * threads of their own when they forward next.  Any thread. */
 void xf_fwd_forget(void);

@@ -24,7 +24,6 @@
 #include <netinet/ip6.h>
 
 #include "cmap.h"
-#include "csum.h"
 #include "dp-packet.h"
 #include "hash.h"
 #include "netlink.h"
@@ -33,9 +32,8 @@
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "packets.h"
-#include "seam/xf-fwd.h"
+#include "seam/xf-packet.h"
 #include "timeval.h"
-#include "unaligned.h"
 #include "util.h"
 #include "xenflow/switch.h"
 
@@ -248,129 +246,6 @@ xf_odp_count(struct xf_dp_router *r, uint64_t n_packets, uint64_t n_bytes,
     }
 }
 
-static bool
-check_ipv4(const struct ip_header *ip, size_t size, uint16_t mtu,
-           enum xf_punt_reason *reason)
-{
-    if (size < IP_HEADER_LEN || IP_IHL(ip->ip_ihl_ver) < 5) {
-        *reason = XF_PUNT_MALFORMED;
-        return false;
-    }
-
-    size_t tot_len = ntohs(ip->ip_tot_len);
-    uint8_t src = ((const uint8_t *) &ip->ip_src)[0];
-
-    if (tot_len < IP_HEADER_LEN || tot_len > size) {
-        *reason = XF_PUNT_MALFORMED;
-    } else if (IP_IHL(ip->ip_ihl_ver) > 5) {
-        *reason = XF_PUNT_OPTIONS;
-    } else if (src == 0 || src == 127 || src >= 224) {
-        *reason = XF_PUNT_MARTIAN;      /* RFC 1812 5.3.7. */
-    } else if (ip->ip_ttl <= 1) {
-        *reason = XF_PUNT_TTL;
-    } else if (tot_len > mtu) {
-        *reason = XF_PUNT_TOO_BIG;
-    } else {
-        return true;
-    }
-    return false;
-}
-
-static bool
-check_ipv6(const struct ovs_16aligned_ip6_hdr *ip6, size_t size, uint16_t mtu,
-           enum xf_punt_reason *reason)
-{
-    if (size < IPV6_HEADER_LEN) {
-        *reason = XF_PUNT_MALFORMED;
-        return false;
-    }
-
-    size_t tot_len = IPV6_HEADER_LEN + ntohs(ip6->ip6_plen);
-    struct in6_addr src;
-
-    memcpy(&src, &ip6->ip6_src, sizeof src);
-    if (tot_len > size) {
-        *reason = XF_PUNT_MALFORMED;
-    } else if (ip6->ip6_nxt == 0) {
-        *reason = XF_PUNT_HOP_BY_HOP;
-    } else if (IN6_IS_ADDR_MULTICAST(&src) || IN6_IS_ADDR_LINKLOCAL(&src)
-               || IN6_IS_ADDR_UNSPECIFIED(&src) || IN6_IS_ADDR_LOOPBACK(&src)
-               || IN6_IS_ADDR_V4MAPPED(&src)) {
-        *reason = XF_PUNT_MARTIAN;      /* RFC 4291 2.5.6, 2.7. */
-    } else if (ip6->ip6_hlim <= 1) {
-        *reason = XF_PUNT_TTL;
-    } else if (tot_len > mtu) {
-        *reason = XF_PUNT_TOO_BIG;
-    } else {
-        return true;
-    }
-    return false;
-}
-
-bool
-xf_odp_check(const struct dp_packet *packet, uint16_t mtu,
-             enum xf_punt_reason *reason)
-{
-    const uint8_t *l3 = dp_packet_l3(packet);
-    const uint8_t *tail = dp_packet_tail(packet);
-
-    *reason = XF_PUNT_MALFORMED;
-    if (!l3 || l3 >= tail || !dp_packet_is_eth(packet)) {
-        return false;
-    }
-
-    if (l3 - (const uint8_t *) dp_packet_data(packet) > VLAN_ETH_HEADER_LEN) {
-        /* A second VLAN header, whose absence no megaflow can match, or
-         * IEEE 802.2 SNAP. */
-        *reason = XF_PUNT_NON_IP;
-        return false;
-    }
-
-    size_t size = tail - l3;
-    size_t pad = dp_packet_l2_pad_size(packet);
-    if (pad >= size) {
-        return false;
-    }
-    size -= pad;
-    if (dp_packet_hwol_is_tso(packet)) {
-        mtu = UINT16_MAX;       /* It will be cut to size on output. */
-    }
-
-    /* The version must be the one by which the packet was looked up. */
-    ovs_be16 type = get_unaligned_be16(ALIGNED_CAST(const ovs_be16 *, l3 - 2));
-    if (type == htons(ETH_TYPE_IP) && l3[0] >> 4 == 4) {
-        return check_ipv4(ALIGNED_CAST(const struct ip_header *, l3), size,
-                          mtu, reason);
-    } else if (type == htons(ETH_TYPE_IPV6) && l3[0] >> 4 == 6) {
-        return check_ipv6(ALIGNED_CAST(const struct ovs_16aligned_ip6_hdr *,
-                                       l3), size, mtu, reason);
-    }
-    return false;
-}
-
-void
-xf_odp_rewrite(struct dp_packet *packet, struct eth_addr src,
-               struct eth_addr dst)
-{
-    struct eth_header *eth = dp_packet_eth(packet);
-    uint8_t *l3 = dp_packet_l3(packet);
-
-    eth->eth_dst = dst;
-    eth->eth_src = src;
-    if (l3[0] >> 4 == 4) {
-        struct ip_header *ip = ALIGNED_CAST(struct ip_header *, l3);
-
-        ip->ip_csum = recalc_csum16(ip->ip_csum, htons(ip->ip_ttl << 8),
-                                    htons((ip->ip_ttl - 1) << 8));
-        ip->ip_ttl--;
-    } else {
-        struct ovs_16aligned_ip6_hdr *ip6
-            = ALIGNED_CAST(struct ovs_16aligned_ip6_hdr *, l3);
-
-        ip6->ip6_hlim--;
-    }
-}
-
 static void
 run_nested(void *dp, struct dp_packet_batch *batch, const struct nlattr *a,
            odp_execute_cb cb)
@@ -390,7 +265,7 @@ punt_reason(const struct dp_packet *packet, enum xf_punt_reason reason)
 {
     enum xf_punt_reason fault;
 
-    return (reason == XF_PUNT_SPECIAL && !xf_fwd_family(packet, &fault)
+    return (reason == XF_PUNT_SPECIAL && !xf_packet_family(packet, &fault)
             ? fault : reason);
 }
 
@@ -408,8 +283,8 @@ split_batch(struct dp_packet_batch *batch, struct dp_packet_batch *punts,
 
     DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, batch) {
         if (spec->verdict == XF_FORWARD
-            && xf_odp_check(packet, spec->mtu, &reason)) {
-            xf_odp_rewrite(packet, spec->src, spec->dst);
+            && xf_packet_check(packet, spec->mtu, &reason)) {
+            xf_packet_rewrite(packet, spec->src, spec->dst);
             n_packets++;
             n_bytes += dp_packet_size(packet);
             dp_packet_batch_refill(batch, packet, i);

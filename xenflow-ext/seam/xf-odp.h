@@ -130,16 +130,6 @@ bool xf_odp_is_fib(const struct nlattr *a);
 void xf_odp_execute(void *dp, struct dp_packet_batch *batch, bool steal,
                     const struct nlattr *a, odp_execute_cb);
 
-/* What is done with 'packet' by the checks of a forwarding action with egress
- * 'mtu'.  Returns true if it may be forwarded, otherwise stores why not. */
-struct dp_packet;
-bool xf_odp_check(const struct dp_packet *packet, uint16_t mtu,
-                  enum xf_punt_reason *reason);
-
-/* Gives 'packet', which passed xf_odp_check(), new MACs and its next TTL. */
-void xf_odp_rewrite(struct dp_packet *packet, struct eth_addr src,
-                    struct eth_addr dst);
-
 /* Registers router 'id' with a limit of 'punt_rate' punted packets per second
  * (0: none; own addresses are never limited), or changes its limit. */
 void xf_odp_router_add(uint32_t id, uint32_t punt_rate);
