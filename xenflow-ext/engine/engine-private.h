@@ -135,6 +135,10 @@ struct xf_router {
     uint64_t n_changes;
     size_t next_fold;           /* See xf_router_fold(). */
 
+    /* Whoever frees it, when nobody holds it any more (router.c). */
+    bool reaping;
+    size_t n_reaped;            /* Objects of the table. */
+
     /* Neighbour life, engine's thread only (neigh.c). */
     struct hmap asks;           /* Of 'struct xf_ask'. */
     long long int next_scan_ms;

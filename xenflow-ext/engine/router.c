@@ -29,6 +29,9 @@
 
 VLOG_DEFINE_THIS_MODULE(xf_router);
 
+/* A table of so many routes is freed by a thread of its own. */
+#define REAPER_MIN_ROUTES 10000
+
 static const struct xf_listener_ops listener_ops;
 
 /* ---- Readers: any thread, RCU. ---- */
@@ -181,6 +184,23 @@ xf_retire(void (*destroy)(void *obj), void *obj, void *aux OVS_UNUSED)
     ovsrcu_postpone__(destroy, obj);
 }
 
+/* The same for the table of 'router', which nobody reads any more while it is
+ * reaped. */
+static void
+retire_of_table(void (*destroy)(void *obj), void *obj, void *router_)
+{
+    struct xf_router *router = router_;
+
+    if (!router->reaping) {
+        ovsrcu_postpone__(destroy, obj);
+        return;
+    }
+    destroy(obj);
+    if (!(++router->n_reaped % 1024)) {
+        ovsrcu_quiesce();
+    }
+}
+
 /* See engine-private.h.  The default seed follows from the name, so that a
  * router made anew, or on another host, keeps its paths. */
 void
@@ -279,7 +299,7 @@ xf_router_create(struct xf_engine *engine, const char *name,
     router->id = ++engine->last_id;
     router->ecmp_seed = config->ecmp_seed;
     router->role = config->role;
-    router->rt = xf_rt_create(&config->limits, xf_retire, NULL);
+    router->rt = xf_rt_create(&config->limits, retire_of_table, router);
     router->config = *config;
     xf_rules_init(&router->rules, config->max_rules, config->filter_deny);
     atomic_init(&router->separated, config->separated);
@@ -346,7 +366,7 @@ xf_router_delete(struct xf_router *router)
     ovs_list_remove(&router->node);
     engine->n_routers--;
 
-    xf_listener_destroy(router->listener);
+    xf_listener_abandon(router->listener);
     router->listener = NULL;
     xf_neigh_uninit(router);
     xf_router_changed(router);
@@ -355,15 +375,41 @@ xf_router_delete(struct xf_router *router)
     VLOG_INFO("router %s (id %"PRIu32"): deleted", router->name, router->id);
 }
 
-/* RCU callback: no reader can hold the router any more. */
-static void
-router_free(struct xf_router *router)
+/* Frees a router that nobody holds any more. */
+static void *
+reap(void *router_)
 {
+    struct xf_router *router = router_;
+
+    router->reaping = true;
     xf_role_free(router);
     xf_rules_uninit(&router->rules);
     xf_rt_destroy(router->rt);
     free(router->name);
     free(router);
+    return NULL;
+}
+
+static void *
+reaper_main(void *router)
+{
+    pthread_detach(pthread_self());
+    return reap(router);
+}
+
+/* RCU callback: no reader can hold the router any more.  Large tables take long:
+ * meanwhile other callbacks, of acknowledgements for one, are called. */
+static void
+router_free(struct xf_router *router)
+{
+    struct xf_rt_usage usage;
+
+    xf_rt_get_usage(router->rt, &usage);
+    if (usage.n_routes < REAPER_MIN_ROUTES) {
+        reap(router);
+    } else {
+        ovs_thread_create("xf_reaper", reaper_main, router);
+    }
 }
 
 /* Lets a router of 'dying' go: no cached translation names it any more. */

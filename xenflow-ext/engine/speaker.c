@@ -138,17 +138,33 @@ xf_listener_create(const struct xf_listener_config *config, struct xf_rt *rt,
     return l;
 }
 
+static void
+stop(struct xf_listener *l)
+{
+    if (l->ready) {
+        xf_ready_remove(&l->item);
+        l->ready = NULL;
+    }
+    xf_speaker_conn_destroy(l->conn);
+    l->conn = NULL;
+}
+
 void
 xf_listener_destroy(struct xf_listener *l)
 {
     if (l) {
-        if (l->ready) {
-            xf_ready_remove(&l->item);
-        }
-        xf_speaker_conn_destroy(l->conn);
-        l->conn = NULL;
+        stop(l);
         xf_rt_source_del(l->rt, l->source, NULL);
         l->ops->changed(l->aux);
+        xf_listener_abandon(l);
+    }
+}
+
+void
+xf_listener_abandon(struct xf_listener *l)
+{
+    if (l) {
+        stop(l);
         if (l->fd >= 0) {
             close(l->fd);
         }

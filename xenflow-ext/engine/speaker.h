@@ -79,11 +79,14 @@ struct xf_listener_ops {
 
 /* Returns a listener, or NULL with a sentence in '*errorp' (address in use, no
  * such device, ...). */
-void xf_listener_destroy(struct xf_listener *);
 struct xf_listener *xf_listener_create(const struct xf_listener_config *,
                                        struct xf_rt *,
                                        const struct xf_listener_ops *,
                                        void *aux, char **errorp);
+/* Ends 'l' and takes its routes away; NULL is accepted, as below. */
+void xf_listener_destroy(struct xf_listener *l);
+/* Ends it alone: its routes stay in the table, which is to be destroyed next. */
+void xf_listener_abandon(struct xf_listener *);
 
 /* Changes the times of 'struct xf_listener_config' at run time. */
 void xf_listener_set_timers(struct xf_listener *, long long int stale_ms,
