@@ -133,6 +133,36 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/seam/xf-xlate-rules.h \
 	xenflow-ext/seam/xf-xlate.h
 
+# The database "XenFlow": schema, C bindings, manual page.
+EXTRA_DIST += \
+	xenflow-ext/xenflow-idl.ann \
+	xenflow-ext/xenflow.ovsschema \
+	xenflow-ext/xenflow.xml
+pkgdata_DATA += xenflow-ext/xenflow.ovsschema
+OVSIDL_BUILT += \
+	xenflow-ext/xenflow-idl.c \
+	xenflow-ext/xenflow-idl.h \
+	xenflow-ext/xenflow-idl.ovsidl
+xenflow-ext/xenflow-idl.ovsidl: \
+	xenflow-ext/xenflow.ovsschema xenflow-ext/xenflow-idl.ann
+	$(AM_V_GEN)$(OVSDB_IDLC) annotate \
+		$(srcdir)/xenflow-ext/xenflow.ovsschema \
+		$(srcdir)/xenflow-ext/xenflow-idl.ann > $@.tmp && mv $@.tmp $@
+
+man_MANS += xenflow-ext/xenflow.5
+CLEANFILES += xenflow-ext/xenflow.5
+xenflow-ext/xenflow.5: \
+	ovsdb/ovsdb-doc xenflow-ext/xenflow.ovsschema xenflow-ext/xenflow.xml
+	$(AM_V_GEN)$(OVSDB_DOC) --version=$(VERSION) \
+		$(srcdir)/xenflow-ext/xenflow.ovsschema \
+		$(srcdir)/xenflow-ext/xenflow.xml > $@.tmp && mv $@.tmp $@
+
+# Whether the schema's checksum, and so its version, was cared for.
+ALL_LOCAL += xenflow-ext/xenflow.ovsschema.stamp
+CLEANFILES += xenflow-ext/xenflow.ovsschema.stamp
+xenflow-ext/xenflow.ovsschema.stamp: xenflow-ext/xenflow.ovsschema
+	$(srcdir)/build-aux/cksum-schema-check $? $@
+
 # Programs.
 bin_PROGRAMS += utilities/xenflow-guestd
 utilities_xenflow_guestd_SOURCES = \
@@ -185,6 +215,25 @@ utilities_xenflow_traffic_SOURCES = \
 	xf-utilities/xenflow-traffic-receive.c \
 	xf-utilities/xenflow-traffic.c \
 	xf-utilities/xenflow-traffic.h
+
+bin_PROGRAMS += utilities/xfctl
+utilities_xfctl_SOURCES = \
+	xf-utilities/xfctl-check.c \
+	xf-utilities/xfctl-child.c \
+	xf-utilities/xfctl-export.c \
+	xf-utilities/xfctl-file.c \
+	xf-utilities/xfctl-import.c \
+	xf-utilities/xfctl-kind.c \
+	xf-utilities/xfctl-object.c \
+	xf-utilities/xfctl-show.c \
+	xf-utilities/xfctl-value.c \
+	xf-utilities/xfctl-wait.c \
+	xf-utilities/xfctl.c \
+	xf-utilities/xfctl.h
+nodist_utilities_xfctl_SOURCES = \
+	xenflow-ext/xenflow-idl.c \
+	xenflow-ext/xenflow-idl.h
+utilities_xfctl_LDADD = ofproto/libofproto.la lib/libopenvswitch.la
 
 # Test programs, one per module: tests/test-xf-MODULE.c.  For each:
 #
