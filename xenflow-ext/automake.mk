@@ -149,6 +149,10 @@ xenflow-ext/xenflow-idl.ovsidl: \
 		$(srcdir)/xenflow-ext/xenflow.ovsschema \
 		$(srcdir)/xenflow-ext/xenflow-idl.ann > $@.tmp && mv $@.tmp $@
 
+nodist_lib_libopenvswitch_la_SOURCES += \
+	xenflow-ext/xenflow-idl.c \
+	xenflow-ext/xenflow-idl.h
+
 man_MANS += xenflow-ext/xenflow.5
 CLEANFILES += xenflow-ext/xenflow.5
 xenflow-ext/xenflow.5: \
@@ -225,14 +229,12 @@ utilities_xfctl_SOURCES = \
 	xf-utilities/xfctl-import.c \
 	xf-utilities/xfctl-kind.c \
 	xf-utilities/xfctl-object.c \
+	xf-utilities/xfctl-rules.c \
 	xf-utilities/xfctl-show.c \
 	xf-utilities/xfctl-value.c \
 	xf-utilities/xfctl-wait.c \
 	xf-utilities/xfctl.c \
 	xf-utilities/xfctl.h
-nodist_utilities_xfctl_SOURCES = \
-	xenflow-ext/xenflow-idl.c \
-	xenflow-ext/xenflow-idl.h
 utilities_xfctl_LDADD = ofproto/libofproto.la lib/libopenvswitch.la
 
 # Test programs, one per module: tests/test-xf-MODULE.c.  For each:
