@@ -301,7 +301,8 @@ is_given(const struct xf_kind *kind, const struct xf_field *key,
             return true;
         }
     }
-    return key->other && find_line(section, "ends");
+    return (key < kind->keys + kind->n_positional
+            && find_line(section, "ends"));
 }
 
 /* Gives keys that the section doesn't have their initial value. */
@@ -315,8 +316,8 @@ import_initial(struct ctl_context *ctx, const struct xf_kind *kind,
         if (is_given(kind, key, section)) {
             continue;
         } else if (!key->initial) {
-            return xasprintf("%s is missing: add %s = VALUE", key->name,
-                             key->other ? "ends" : key->name);
+            return xasprintf("%s is missing: add '%s = ...'", key->name,
+                             i < kind->n_positional ? "ends" : key->name);
         }
 
         char *error = xf_key_set(ctx, kind, row, key, key->initial);

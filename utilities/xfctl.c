@@ -31,7 +31,6 @@
 #include "process.h"
 #include "stream-ssl.h"
 #include "stream.h"
-#include "svec.h"
 #include "table.h"
 #include "timeval.h"
 #include "util.h"
@@ -283,10 +282,10 @@ cmd_init(struct ctl_context *ctx)
     make_role(ctx);
 }
 
+/* See main(). */
 static void
 cmd_wait(struct ctl_context *ctx OVS_UNUSED)
 {
-    xf_wait = true;
 }
 
 static const struct ctl_command_syntax commands_of_ours[] = {
@@ -311,10 +310,6 @@ static const struct ctl_table_class tables[XFREC_N_TABLES] = {
     [XFREC_TABLE_RBAC_ROLE] = BY_NAME(rbac_role),
     [XFREC_TABLE_ROUTER] = BY_NAME(router),
     [XFREC_TABLE_SEGMENT] = BY_NAME(segment),
-};
-
-static const struct cmd_show_table no_show_tables[] = {
-    { NULL, NULL, { NULL, NULL, NULL, NULL }, { NULL, NULL, NULL } },
 };
 
 static void
@@ -502,7 +497,6 @@ check_alive(struct ovsdb_idl *idl)
 static void
 wait_for_hosts(struct ovsdb_idl *idl, int64_t cfg, long long int deadline_ms)
 {
-    time_alarm(0);
     for (;;) {
         bool done;
 
@@ -566,8 +560,7 @@ main(int argc, char *argv[])
     vlog_set_levels_from_string_assert("reconnect:warn");
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
 
-    ctl_init(&xfrec_idl_class, xfrec_table_classes, tables, no_show_tables,
-             xfctl_exit);
+    ctl_init(&xfrec_idl_class, xfrec_table_classes, tables, NULL, xfctl_exit);
     ctl_register_commands(commands_of_ours);
     xf_object_commands_register();
     xf_child_commands_register();
@@ -586,7 +579,12 @@ main(int argc, char *argv[])
     if (error) {
         ctl_fatal("%s", error);
     }
-    ctl_timeout_setup(timeout_s);
+    for (size_t i = 0; i < n; i++) {
+        xf_wait = xf_wait || commands[i].syntax->run == cmd_wait;
+    }
+
+    /* Who waits for hosts says himself who is late. */
+    ctl_timeout_setup(timeout_s && xf_wait ? timeout_s + 2 : timeout_s);
     run(args, commands, n);
     free(args);
     return EXIT_SUCCESS;
