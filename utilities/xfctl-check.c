@@ -78,6 +78,24 @@ xf_check_address(const char *s, char **canonical)
     return error;
 }
 
+/* Lines that a network file can hold: no comments, no empty lines. */
+char *
+xf_check_config(const char *s, char **canonical OVS_UNUSED)
+{
+    for (const char *p = s; *p; p++) {
+        bool begins = p == s || p[-1] == '\n' || p[-1] == ' ' || p[-1] == '\t';
+
+        if ((begins && *p == ';')
+            || ((p == s || p[-1] == '\n') && strchr("# \t\n", *p))
+            || ((unsigned char) *p < ' ' && !strchr("\n\t", *p))) {
+            return xasprintf("'%.*s' is no line for config: leave out empty "
+                             "lines, comments and space at the beginning",
+                             (int) strcspn(p, "\n"), p);
+        }
+    }
+    return NULL;
+}
+
 /* Names with spaces between them. */
 char *
 xf_check_path(const char *s, char **canonical OVS_UNUSED)

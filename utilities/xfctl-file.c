@@ -126,6 +126,8 @@ parse_key(struct xf_file *file, char *line, int number)
         .key = xstrdup(key),
         .text = xstrdup(strip(eq + 1)),
         .number = number,
+        .numbers = xmemdup(&number, sizeof number),
+        .n_numbers = 1,
     };
     return NULL;
 }
@@ -147,6 +149,9 @@ parse_continuation(struct xf_file *file, char *line, int number)
     char *text = xasprintf("%s\n%s", last->text, strip(line));
     free(last->text);
     last->text = text;
+    last->numbers = xrealloc(last->numbers, (last->n_numbers + 1)
+                             * sizeof *last->numbers);
+    last->numbers[last->n_numbers++] = number;
     return NULL;
 }
 
@@ -218,6 +223,7 @@ xf_file_destroy(struct xf_file *file)
         for (size_t j = 0; j < section->n_lines; j++) {
             free(CONST_CAST(char *, section->lines[j].key));
             free(section->lines[j].text);
+            free(section->lines[j].numbers);
         }
         free(section->lines);
         free(section->kind);

@@ -174,28 +174,34 @@ import_child(struct ctl_context *ctx, const struct xf_child_kind *kind,
  * whose canonical text is a line of it stay as they are. */
 static char * OVS_WARN_UNUSED_RESULT
 import_children(struct ctl_context *ctx, const struct xf_child_kind *kind,
-                xf_row *router, const struct xf_file_line *line)
+                xf_row *router, const struct xf_file_section *section,
+                const struct xf_file_line *line)
 {
-    char *copy = xstrdup(line ? line->text : "");
     struct sset rules = SSET_INITIALIZER(&rules);
-    char *save = NULL;
+    struct svec texts = SVEC_EMPTY_INITIALIZER;
+    char *copy = xstrdup(line ? line->text : "");
+    char *rest = copy;
     char *error = NULL;
-    const char *rule;
 
-    for (char *s = strtok_r(copy, "\n", &save); s;
-         s = strtok_r(NULL, "\n", &save)) {
-        sset_add(&rules, s);
+    for (char *s = strsep(&rest, "\n"); s; s = strsep(&rest, "\n")) {
+        svec_add(&texts, s);
+        if (s[0]) {
+            sset_add(&rules, s);
+        }
     }
     xf_children_retain(ctx, kind, router, &rules);
-    SSET_FOR_EACH (rule, &rules) {
-        error = import_child(ctx, kind,
-                             CONTAINER_OF(router, struct xfrec_router,
-                                          header_), rule);
-        if (error) {
-            break;
+    for (size_t i = 0; i < texts.n && !error; i++) {
+        if (sset_contains(&rules, texts.names[i])) {
+            struct xf_file_line at = *line;
+
+            at.number = line->numbers[i];
+            error = locate(section, &at, import_child(
+                ctx, kind, CONTAINER_OF(router, struct xfrec_router, header_),
+                texts.names[i]));
         }
     }
     sset_destroy(&rules);
+    svec_destroy(&texts);
     free(copy);
     return error;
 }
@@ -235,8 +241,7 @@ import_router_parts(struct ctl_context *ctx, xf_row *row,
         const struct xf_file_line *line
             = find_line(section, xf_child_kinds[i].name);
 
-        error = locate(section, line,
-                       import_children(ctx, &xf_child_kinds[i], row, line));
+        error = import_children(ctx, &xf_child_kinds[i], row, section, line);
     }
     return error;
 }

@@ -80,7 +80,7 @@ static const struct xf_field router_keys[] = {
     { "routing", COL(router, routing), NULL, "frr", NULL, NULL },
     PROTOCOL("ospf"), PROTOCOL("ospf-dead"), PROTOCOL("bgp"), PROTOCOL("asn"),
     PROTOCOL("announce"),
-    { "config", COL(router, config), NULL, "", NULL, NULL },
+    { "config", COL(router, config), NULL, "", xf_check_config, NULL },
 };
 
 static const struct xf_field if_keys[] = {

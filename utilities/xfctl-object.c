@@ -212,6 +212,24 @@ collect(struct ctl_context *ctx, xf_row *row, bool all, struct hmapx *gone,
     }
 }
 
+/* "link 'l1'", to be freed by the caller. */
+static char *
+describe(struct ctl_context *ctx, xf_row *row)
+{
+    const char *table = row->table->class_->name;
+    const struct xf_kind *kind = xf_kind_of_table(table);
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    ds_put_format(&ds, "%s '", kind ? xf_kind_noun(kind) : table);
+    if (kind) {
+        xf_object_name(ctx->idl, kind, row, &ds);
+    } else {
+        ds_put_format(&ds, UUID_FMT, UUID_ARGS(&row->uuid));
+    }
+    ds_put_char(&ds, '\'');
+    return ds_steal_cstr(&ds);
+}
+
 /* A sentence about one of 'users' that isn't in 'gone', or NULL. */
 static char * OVS_WARN_UNUSED_RESULT
 find_user(struct ctl_context *ctx, const struct xf_kind *kind,
@@ -219,30 +237,29 @@ find_user(struct ctl_context *ctx, const struct xf_kind *kind,
           const struct hmapx *users)
 {
     struct hmapx_node *node;
+    char *first = NULL;
 
     HMAPX_FOR_EACH (node, users) {
-        xf_row *user = node->data;
-        const struct ovsdb_idl_table_class *table = user->table->class_;
-        const struct xf_kind *user_kind = xf_kind_of_table(table->name);
-        struct ds ds = DS_EMPTY_INITIALIZER;
-        char *error;
+        if (!hmapx_contains(gone, node->data)) {
+            char *user = describe(ctx, node->data);
 
-        if (hmapx_contains(gone, node->data)) {
-            continue;
+            /* The same one each time. */
+            if (!first || strcmp(user, first) < 0) {
+                free(first);
+                first = user;
+            } else {
+                free(user);
+            }
         }
-        if (user_kind) {
-            xf_object_name(ctx->idl, user_kind, user, &ds);
-        } else {
-            ds_put_format(&ds, UUID_FMT, UUID_ARGS(&user->uuid));
-        }
-        error = xasprintf("%s '%s' is used by %s '%s': remove or change that "
-                          "first", xf_kind_noun(kind), name,
-                          user_kind ? xf_kind_noun(user_kind) : table->name,
-                          ds_cstr(&ds));
-        ds_destroy(&ds);
-        return error;
     }
-    return NULL;
+    if (!first) {
+        return NULL;
+    }
+
+    char *error = xasprintf("%s '%s' is used by %s: remove or change that "
+                            "first", xf_kind_noun(kind), name, first);
+    free(first);
+    return error;
 }
 
 /* A host that goes leaves nobody behind who would remove its states. */

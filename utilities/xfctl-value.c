@@ -265,6 +265,8 @@ map_set(xf_row *row, const struct xf_field *key, const char *text)
     if (error) {
         return error;
     }
+    /* Others may set other keys at the same time. */
+    ovsdb_idl_txn_verify(row, key->column);
     ovsdb_datum_clone(&copy, ovsdb_idl_read(row, key->column));
     datum = &copy;
     for (size_t i = 0; i < datum->n; i++) {

@@ -120,6 +120,7 @@ const struct ovsdb_idl_table_class *xf_table_find(const char *name);
 char *xf_check_mac(const char *, char **) OVS_WARN_UNUSED_RESULT;
 char *xf_check_prefix(const char *, char **) OVS_WARN_UNUSED_RESULT;
 char *xf_check_address(const char *, char **) OVS_WARN_UNUSED_RESULT;
+char *xf_check_config(const char *, char **) OVS_WARN_UNUSED_RESULT;
 char *xf_check_path(const char *, char **) OVS_WARN_UNUSED_RESULT;
 char *xf_check_setting(const char *key, const char *value)
     OVS_WARN_UNUSED_RESULT;
@@ -165,6 +166,8 @@ struct xf_file_line {
     const char *key;
     char *text;                 /* Continuation lines after '\n'. */
     int number;
+    int *numbers;               /* Of the line itself and its continuations. */
+    size_t n_numbers;
 };
 struct xf_file_section {
     char *kind, *name;
