@@ -558,8 +558,9 @@ main(int argc, char *argv[])
     fatal_ignore_sigpipe();
     vlog_set_levels(NULL, VLF_CONSOLE, VLL_WARN);
     vlog_set_levels_from_string_assert("reconnect:warn");
-    /* Says of a bad address what our own sentence says better. */
+    /* These say what our own sentences say. */
     vlog_set_levels_from_string_assert("socket_util:console:off");
+    vlog_set_levels_from_string_assert("ovsdb_idl:console:off");
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
 
     ctl_init(&xfrec_idl_class, xfrec_table_classes, tables, NULL, xfctl_exit);
