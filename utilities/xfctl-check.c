@@ -169,20 +169,6 @@ other_row(struct ctl_context *ctx, xf_row *row, xf_row *at)
     return at;
 }
 
-/* Another interface with the MAC of 'iface', or NULL. */
-static xf_row *
-find_mac(struct ctl_context *ctx, xf_row *row, const char *mac)
-{
-    xf_row *other = NULL;
-
-    while ((other = other_row(ctx, row, other))) {
-        if (!strcmp(xf_string_get(other, &xfrec_interface_col_mac), mac)) {
-            return other;
-        }
-    }
-    return NULL;
-}
-
 /* Gives interface 'row' a locally administered MAC that no other has: the same
  * each time for one name. */
 void
@@ -196,7 +182,7 @@ xf_make_mac(struct ctl_context *ctx, xf_row *row)
         char *mac = xasprintf("52:54:%02x:%02x:%02x:%02x", hash >> 24,
                               (hash >> 16) & 0xff, (hash >> 8) & 0xff,
                               hash & 0xff);
-        bool used = find_mac(ctx, row, mac);
+        bool used = xf_mac_find(row, mac);
 
         if (!used) {
             xf_string_set(row, &xfrec_interface_col_mac, mac);
@@ -213,7 +199,7 @@ static char * OVS_WARN_UNUSED_RESULT
 check_interface(struct ctl_context *ctx, xf_row *row)
 {
     const char *mac = xf_string_get(row, &xfrec_interface_col_mac);
-    xf_row *other = find_mac(ctx, row, mac);
+    xf_row *other = xf_mac_find(row, mac);
 
     if (other) {
         struct ds ds = DS_EMPTY_INITIALIZER;

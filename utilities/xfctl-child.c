@@ -47,7 +47,7 @@ xf_children_remove(struct ctl_context *ctx, const struct xf_child_kind *kind,
 
     for (row = ovsdb_idl_first_row(ctx->idl, kind->table); row; row = next) {
         next = ovsdb_idl_next_row(row);
-        if (xf_ref_get(ctx->idl, row, kind->router) == router) {
+        if (xf_refers(row, kind->router, router)) {
             ovsdb_idl_txn_delete(row);
             n++;
         }
@@ -65,7 +65,7 @@ xf_children_retain(struct ctl_context *ctx, const struct xf_child_kind *kind,
 
     for (row = ovsdb_idl_first_row(ctx->idl, kind->table); row; row = next) {
         next = ovsdb_idl_next_row(row);
-        if (xf_ref_get(ctx->idl, row, kind->router) == router) {
+        if (xf_refers(row, kind->router, router)) {
             struct ds ds = DS_EMPTY_INITIALIZER;
 
             kind->format(row, &ds);
@@ -88,7 +88,7 @@ xf_children_format(struct ovsdb_idl *idl, const struct xf_child_kind *kind,
 
     for (row = ovsdb_idl_first_row(idl, kind->table); row;
          row = ovsdb_idl_next_row(row)) {
-        if (xf_ref_get(idl, row, kind->router) == router) {
+        if (xf_refers(row, kind->router, router)) {
             struct ds ds = DS_EMPTY_INITIALIZER;
 
             kind->format(row, &ds);

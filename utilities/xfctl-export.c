@@ -104,7 +104,7 @@ put_router_parts(struct ovsdb_idl *idl, xf_row *row, struct ds *ds)
     xf_row **rows = xf_rows_sorted(idl, kind, &n);
 
     for (size_t i = 0; i < n; i++) {
-        if (xf_ref_get(idl, rows[i], kind->parent) == row) {
+        if (xf_refers(rows[i], kind->parent, row)) {
             put_interface(CONTAINER_OF(rows[i], struct xfrec_interface,
                                        header_), ds);
         }

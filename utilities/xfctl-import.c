@@ -138,18 +138,17 @@ remove_interfaces(struct ctl_context *ctx, xf_row *router,
                   const struct xf_file_section *section)
 {
     const struct xf_kind *kind = xf_kind_find("if");
-    size_t n;
-    xf_row **rows = xf_rows_sorted(ctx->idl, kind, &n);
     char *error = NULL;
+    xf_row *row, *next;
 
-    for (size_t i = 0; i < n && !error; i++) {
-        if (xf_ref_get(ctx->idl, rows[i], kind->parent) == router
-            && !has_interface(section,
-                              xf_string_get(rows[i], kind->sub_name))) {
-            error = xf_object_remove(ctx, kind, rows[i], false);
+    for (row = ovsdb_idl_first_row(ctx->idl, kind->table); row && !error;
+         row = next) {
+        next = ovsdb_idl_next_row(row);
+        if (xf_refers(row, kind->parent, router)
+            && !has_interface(section, xf_string_get(row, kind->sub_name))) {
+            error = xf_object_remove(ctx, kind, row, false);
         }
     }
-    free(rows);
     return error;
 }
 

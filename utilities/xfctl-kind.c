@@ -243,19 +243,101 @@ parts_parse(const struct xf_kind *kind, const char *name, struct parts *parts)
     return error;
 }
 
+/* ---- Indexes. ---- */
+
+/* By name: of objects PARENT:NAME by both columns.  Of the one database that
+ * this program talks to. */
+static struct ovsdb_idl_index *name_indexes[ARRAY_SIZE(xf_kinds)];
+static struct ovsdb_idl_index *mac_index;
+
+void
+xf_indexes_create(struct ovsdb_idl *idl)
+{
+    if (mac_index) {
+        return;
+    }
+    for (size_t i = 0; i < xf_n_kinds; i++) {
+        const struct xf_kind *kind = &xf_kinds[i];
+
+        name_indexes[i] = (kind->name_column
+                           ? ovsdb_idl_index_create1(idl, kind->name_column)
+                           : ovsdb_idl_index_create2(idl, kind->sub_name,
+                                                     kind->parent));
+    }
+    mac_index = ovsdb_idl_index_create1(idl, &xfrec_interface_col_mac);
+}
+
+static void
+index_write(struct ovsdb_idl_row *row,
+            const struct ovsdb_idl_table_class *table,
+            const struct ovsdb_idl_column *column,
+            const union ovsdb_atom *atom)
+{
+    struct ovsdb_datum datum;
+
+    ovsdb_datum_init_empty(&datum);
+    datum.n = 1;
+    datum.keys = xmemdup(atom, sizeof *atom);
+    ovsdb_idl_index_write(row, column, &datum, table);
+}
+
+/* A row to look for in 'index': 's' in 'column', and 'parent' if nonnull. */
+static struct ovsdb_idl_row *
+index_key(struct ovsdb_idl_index *index,
+          const struct ovsdb_idl_table_class *table,
+          const struct ovsdb_idl_column *column, const char *s,
+          const struct ovsdb_idl_column *parent_column, xf_row *parent)
+{
+    struct ovsdb_idl_row *key = ovsdb_idl_index_init_row(index);
+    union ovsdb_atom atom = { .s = ovsdb_atom_string_create(s) };
+
+    index_write(key, table, column, &atom);
+    if (parent) {
+        atom.uuid = parent->uuid;
+        index_write(key, table, parent_column, &atom);
+    }
+    return key;
+}
+
+/* An interface with that MAC that isn't 'except', or NULL. */
+xf_row *
+xf_mac_find(xf_row *except, const char *mac)
+{
+    struct ovsdb_idl_row *key = index_key(
+        mac_index, &xfrec_table_interface, &xfrec_interface_col_mac, mac, NULL,
+        NULL);
+    struct ovsdb_idl_cursor c = ovsdb_idl_cursor_first_eq(mac_index, key);
+    xf_row *row;
+
+    while ((row = ovsdb_idl_cursor_data(&c)) && row == except) {
+        ovsdb_idl_cursor_next_eq(&c);
+    }
+    ovsdb_idl_index_destroy_row(key);
+    return row;
+}
+
 /* ---- Objects. ---- */
 
-static bool
-is_named(const struct ovsdb_idl *idl, const struct xf_kind *kind, xf_row *row,
-         const char *name, const struct parts *parts, xf_row *parent)
+/* The object of 'kind' with that name, or those parts, or NULL. */
+static xf_row *
+find_named(const struct xf_kind *kind, const char *name,
+           const struct parts *parts, xf_row *parent)
 {
-    if (kind->name_column) {
-        return !strcmp(xf_string_get(row, kind->name_column), name);
+    struct ovsdb_idl_index *index = name_indexes[kind - xf_kinds];
+    struct ovsdb_idl_row *key
+        = (kind->name_column
+           ? index_key(index, kind->table, kind->name_column, name, NULL, NULL)
+           : index_key(index, kind->table, kind->sub_name, parts->name,
+                       kind->parent, parent));
+    struct ovsdb_idl_cursor c = ovsdb_idl_cursor_first_eq(index, key);
+    xf_row *row;
+
+    while ((row = ovsdb_idl_cursor_data(&c)) && kind->number
+           && xf_integer_get(row, kind->number) != parts->number) {
+        ovsdb_idl_cursor_next_eq(&c);
     }
-    return (!strcmp(xf_string_get(row, kind->sub_name), parts->name)
-            && (!kind->number
-                || xf_integer_get(row, kind->number) == parts->number)
-            && xf_ref_get(idl, row, kind->parent) == parent);
+    ovsdb_idl_index_destroy_row(key);
+    return row;
 }
 
 /* Stores the object of 'kind' called 'name', or NULL, in '*rowp'; a sentence
@@ -266,7 +348,6 @@ xf_object_find(struct ctl_context *ctx, const struct xf_kind *kind,
 {
     struct parts parts = { .copy = NULL };
     xf_row *parent = NULL;
-    xf_row *row;
     char *error;
 
     *rowp = NULL;
@@ -287,14 +368,8 @@ xf_object_find(struct ctl_context *ctx, const struct xf_kind *kind,
     if (error) {
         return error;
     }
-    for (row = ovsdb_idl_first_row(ctx->idl, kind->table); row;
-         row = ovsdb_idl_next_row(row)) {
-        if (is_named(ctx->idl, kind, row, name, &parts, parent)) {
-            break;
-        }
-    }
+    *rowp = find_named(kind, name, &parts, parent);
     free(parts.copy);
-    *rowp = row;
     return NULL;
 }
 

@@ -178,7 +178,7 @@ collect_column(struct ctl_context *ctx, xf_row *row, bool all,
          user = ovsdb_idl_next_row(user)) {
         void *p = CONST_CAST(struct ovsdb_idl_row *, user);
 
-        if (xf_ref_get(ctx->idl, user, column) != row
+        if (!xf_refers(user, column, row)
             || hmapx_contains(gone, p)) {
             continue;
         } else if (is_owned(column, all)) {

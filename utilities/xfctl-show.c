@@ -125,14 +125,13 @@ interface_to_json(const struct xfrec_interface *iface)
 }
 
 static struct json *
-interfaces_to_json(struct ovsdb_idl *idl, const struct xfrec_router *router,
-                   xf_row **rows, size_t n)
+interfaces_to_json(const struct xfrec_router *router, xf_row **rows, size_t n)
 {
     struct json *array = json_array_create_empty();
 
     for (size_t i = 0; i < n; i++) {
-        if (xf_ref_get(idl, rows[i], &xfrec_interface_col_router)
-            == &router->header_) {
+        if (xf_refers(rows[i], &xfrec_interface_col_router,
+                      &router->header_)) {
             json_array_add(array, interface_to_json(
                 CONTAINER_OF(rows[i], struct xfrec_interface, header_)));
         }
@@ -160,7 +159,7 @@ router_to_json(struct ovsdb_idl *idl, const struct xfrec_router *router,
         put(json, "error", state->error);
     }
     json_object_put(json, "interfaces",
-                    interfaces_to_json(idl, router, ifaces, n_ifaces));
+                    interfaces_to_json(router, ifaces, n_ifaces));
     return json;
 }
 

@@ -72,6 +72,16 @@ xf_ref_get(const struct ovsdb_idl *idl, xf_row *row,
     return target && target->new_datum ? target : NULL;
 }
 
+/* Whether 'column' of 'row' refers to 'target'. */
+bool
+xf_refers(xf_row *row, const struct ovsdb_idl_column *column, xf_row *target)
+{
+    const struct ovsdb_datum *datum = ovsdb_idl_read(row, column);
+
+    return (datum->n && target
+            && uuid_equals(&datum->keys[0].uuid, &target->uuid));
+}
+
 static void
 write_atom(xf_row *row, const struct ovsdb_idl_column *column,
            const union ovsdb_atom *atom)

@@ -213,6 +213,7 @@ xf_pre_all(struct ctl_context *ctx)
                                  &xfrec_table_classes[i].columns[j]);
         }
     }
+    xf_indexes_create(ctx->idl);
 }
 
 #define HOST_ROLE "xenflow-host"
@@ -558,6 +559,8 @@ main(int argc, char *argv[])
     fatal_ignore_sigpipe();
     vlog_set_levels(NULL, VLF_CONSOLE, VLL_WARN);
     vlog_set_levels_from_string_assert("reconnect:warn");
+    /* A large file takes its time, and nothing else waits for us. */
+    vlog_set_levels_from_string_assert("timeval:console:off");
     /* These say what our own sentences say. */
     vlog_set_levels_from_string_assert("socket_util:console:off");
     vlog_set_levels_from_string_assert("ovsdb_idl:console:off");

@@ -89,6 +89,8 @@ const struct xf_kind *xf_kind_find(const char *name);
 const struct xf_kind *xf_kind_of_table(const char *table_name);
 const char *xf_kind_noun(const struct xf_kind *);
 const struct xf_field *xf_key_find(const struct xf_kind *, const char *name);
+void xf_indexes_create(struct ovsdb_idl *);
+xf_row *xf_mac_find(xf_row *except, const char *mac);
 char *xf_keys_names(const struct xf_kind *);
 char *xf_name_check(const char *s, char **canonical) OVS_WARN_UNUSED_RESULT;
 char *xf_object_find(struct ctl_context *, const struct xf_kind *,
@@ -109,6 +111,7 @@ void xf_key_get(const struct ovsdb_idl *, xf_row *, const struct xf_field *,
                 struct ds *);
 xf_row *xf_ref_get(const struct ovsdb_idl *, xf_row *,
                    const struct ovsdb_idl_column *);
+bool xf_refers(xf_row *, const struct ovsdb_idl_column *, xf_row *target);
 const char *xf_string_get(xf_row *, const struct ovsdb_idl_column *);
 int64_t xf_integer_get(xf_row *, const struct ovsdb_idl_column *);
 void xf_string_set(xf_row *, const struct ovsdb_idl_column *, const char *);
