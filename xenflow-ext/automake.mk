@@ -193,6 +193,32 @@ utilities_xenflow_guestd_static_DEPENDENCIES = \
 utilities_xenflow_guestd_static_LINK = \
 	$(CCLD) $(AM_CFLAGS) $(CFLAGS) -static -s -o $@
 
+bin_PROGRAMS += utilities/xenflow-hostd
+XF_DOMAIN_SOURCES = \
+	xenflow-ext/domain/config.c \
+	xenflow-ext/domain/cpio.c \
+	xenflow-ext/domain/cpio.h \
+	xenflow-ext/domain/domain-private.h \
+	xenflow-ext/domain/domain.c \
+	xenflow-ext/domain/dummy.c \
+	xenflow-ext/domain/kvm.c \
+	xenflow-ext/domain/kvm.h \
+	xenflow-ext/domain/process.c \
+	xenflow-ext/domain/process.h \
+	xenflow-ext/domain/qemu-launch.c \
+	xenflow-ext/domain/qemu-private.h \
+	xenflow-ext/domain/qemu.c \
+	xenflow-ext/domain/qmp.c \
+	xenflow-ext/domain/qmp.h \
+	xenflow-ext/domain/show.c \
+	xenflow-ext/domain/tap.c \
+	xenflow-ext/domain/tap.h \
+	xenflow-ext/include/xenflow/domain.h
+utilities_xenflow_hostd_SOURCES = \
+	$(XF_DOMAIN_SOURCES) \
+	xf-utilities/xenflow-hostd.c
+utilities_xenflow_hostd_LDADD = lib/libopenvswitch.la $(SSL_LIBS)
+
 bin_PROGRAMS += utilities/xenflow-slice
 utilities_xenflow_slice_SOURCES = \
 	xenflow-ext/slice/config.c \

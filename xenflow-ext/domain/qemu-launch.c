@@ -1,0 +1,254 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* A domain's command line of QEMU and the files that it reads. */
+
+#include <config.h>
+#include "domain/qemu-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "domain/cpio.h"
+#include "domain/domain-private.h"
+#include "domain/process.h"
+#include "openvswitch/dynamic-string.h"
+#include "packets.h"
+#include "svec.h"
+#include "util.h"
+#include "uuid.h"
+
+#define QEMU "qemu-system-x86_64"
+/* A kernel that panics resets the machine at once, which is seen. */
+#define KERNEL_ARGS "console=ttyS0 quiet panic=-1 random.trust_cpu=on"
+#define ALIGNMENT 4             /* Of an archive behind another. */
+
+char *
+xf_qemu_check_image(const char *image)
+{
+    static const char *const files[] = { "vmlinux", "initramfs.gz" };
+
+    if (image[0] != '/') {
+        return xasprintf("image: '%s' isn't an absolute path: give the folder "
+                         "made by xenflow-image", image);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        char *path = xasprintf("%s/%s", image, files[i]);
+        int error = access(path, R_OK) ? errno : 0;
+
+        if (error) {
+            char *sentence = xasprintf("image: %s can't be read (%s): make an "
+                                       "image by 'xenflow-image %s'", path,
+                                       ovs_strerror(error), image);
+            free(path);
+            return sentence;
+        }
+        free(path);
+    }
+    return NULL;
+}
+
+/* ---- The initial RAM disk; in the child, it takes its time. ---- */
+
+/* Copies what 'in' has to 'out'.  Returns 0 or an errno. */
+static int
+copy(int in, int out, off_t *sizep)
+{
+    struct stat st;
+
+    if (fstat(in, &st)) {
+        return errno;
+    }
+    for (off_t left = st.st_size; left > 0; ) {
+        ssize_t n = sendfile(out, in, NULL, left);
+
+        if (n <= 0) {
+            return n ? errno : EIO;
+        }
+        left -= n;
+    }
+    *sizep = st.st_size;
+    return 0;
+}
+
+static int
+write_all(int fd, const char *p, size_t n)
+{
+    while (n) {
+        ssize_t written = write(fd, p, n);
+
+        if (written < 0) {
+            return errno;
+        }
+        p += written;
+        n -= written;
+    }
+    return 0;
+}
+
+/* Writes the image's archive and the domain's own after it. */
+static char *
+write_initrd(void *domain_)
+{
+    const struct xf_domain *d = domain_;
+    char *image = xasprintf("%s/initramfs.gz", d->config.image);
+    char *path = xf_domain_path(d, "initrd");
+    int in = open(image, O_RDONLY);
+    int out = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    struct ds own = DS_EMPTY_INITIALIZER;
+    off_t size = 0;
+    int error = in < 0 || out < 0 ? errno : copy(in, out, &size);
+
+    for (; size % ALIGNMENT; size++) {
+        ds_put_char(&own, '\0');
+    }
+    error = error ? error : write_all(out, own.string, own.length);
+    ds_clear(&own);
+    xf_cpio_put(d->config.files, d->config.n_files, &own);
+    error = error ? error : write_all(out, own.string, own.length);
+    if (close(out) && !error) {
+        error = errno;
+    }
+    return error ? xasprintf("%s: can't be made from %s (%s)", path, image,
+                             ovs_strerror(error)) : NULL;
+}
+
+/* ---- The command line. ---- */
+
+static void OVS_PRINTF_FORMAT(3, 4)
+put(struct svec *args, const char *option, const char *format, ...)
+{
+    va_list ap;
+
+    svec_add(args, option);
+    va_start(ap, format);
+    svec_add_nocopy(args, xvasprintf(format, ap));
+    va_end(ap);
+}
+
+/* Commas end values of QEMU's options, two are one. */
+static char *
+escape_commas(const char *s)
+{
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    for (; *s; s++) {
+        ds_put_char(&ds, *s);
+        if (*s == ',') {
+            ds_put_char(&ds, ',');
+        }
+    }
+    return ds_steal_cstr(&ds);
+}
+
+static void
+put_machine(const struct xf_domain_config *config, bool kvm,
+            struct svec *args)
+{
+    put(args, "-name", "%s", config->name);
+    put(args, "-uuid", UUID_FMT, UUID_ARGS(&config->uuid));
+    put(args, "-accel", "%s", kvm ? "kvm" : "tcg");
+    if (kvm) {
+        put(args, "-cpu", "host");
+    }
+    put(args, "-m", "%u", config->memory_mb);
+    put(args, "-smp", "%u", config->n_vcpus);
+    if (config->numa_node >= 0) {
+        put(args, "-object", "memory-backend-ram,id=ram,size=%uM,host-nodes=%d,"
+            "policy=bind", config->memory_mb, config->numa_node);
+        put(args, "-M", "q35,memory-backend=ram");
+    } else {
+        put(args, "-M", "q35");
+    }
+    put(args, "-display", "none");
+    svec_add(args, "-nodefaults");
+    svec_add(args, "-no-user-config");
+    /* A reset by the guest ends QEMU, which says so before. */
+    svec_add(args, "-no-reboot");
+    put(args, "-device", "pvpanic");
+}
+
+static void
+put_files(const struct xf_domain *d, struct svec *args)
+{
+    const struct xf_domain_config *config = &d->config;
+    char *folder = escape_commas(d->folder);
+
+    put(args, "-kernel", "%s/vmlinux", config->image);
+    put(args, "-initrd", "%s/initrd", d->folder);
+    put(args, "-append", "%s%s%s", KERNEL_ARGS,
+        config->kernel_args[0] ? " " : "", config->kernel_args);
+    put(args, "-chardev", "file,id=console,append=on,path=%s/console.log",
+        folder);
+    put(args, "-serial", "chardev:console");
+    put(args, "-qmp", "unix:%s/qmp,server=on,wait=off", folder);
+    free(folder);
+}
+
+static void
+put_nics(const struct xf_domain_config *config, struct svec *args)
+{
+    for (size_t i = 0; i < config->n_nics; i++) {
+        const struct xf_domain_nic *nic = &config->nics[i];
+
+        put(args, "-netdev", "tap,id=n%"PRIuSIZE",ifname=%s,script=no,"
+            "downscript=no,vnet_hdr=off", i, nic->tap);
+        put(args, "-device", "virtio-net-pci,netdev=n%"PRIuSIZE",mac="
+            ETH_ADDR_FMT",romfile=", i, ETH_ADDR_ARGS(nic->mac));
+    }
+}
+
+char *
+xf_qemu_launch(const struct xf_domain *d, bool kvm, bool incoming,
+               struct xf_process **processp)
+{
+    char *initrd = xf_domain_path(d, "initrd");
+    char *log = xf_domain_path(d, "qemu.log");
+    struct svec args;
+
+    svec_init(&args);
+    svec_add(&args, QEMU);
+    put_machine(&d->config, kvm, &args);
+    put_files(d, &args);
+    put_nics(&d->config, &args);
+    if (incoming) {
+        svec_add(&args, "-S");
+        put(&args, "-incoming", "defer");
+    }
+    svec_terminate(&args);
+
+    const struct xf_process_spec spec = {
+        .folder = d->folder,
+        .log = log,
+        .argv = args.names,
+        .numa_node = d->config.numa_node,
+        /* What was saved knows the old one. */
+        .prepare = incoming && !access(initrd, R_OK) ? NULL : write_initrd,
+        .aux = CONST_CAST(struct xf_domain *, d),
+    };
+    int error = xf_process_start(&spec, processp);
+
+    svec_destroy(&args);
+    free(initrd);
+    free(log);
+    return error ? xasprintf("a process can't be made (%s)",
+                             ovs_strerror(error)) : NULL;
+}

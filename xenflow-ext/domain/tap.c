@@ -1,0 +1,120 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <config.h>
+#include "domain/tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "util.h"
+
+#define TUN_DEVICE "/dev/net/tun"
+/* Frames: with the kernel's 1000 bursts are lost before the guest sees them. */
+#define QUEUE_LENGTH 10000
+
+/* Opens tap 'name', made unless it's there.  Returns 0 or an errno. */
+static int
+attach(const char *name, int *fdp)
+{
+    struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+    int fd = open(TUN_DEVICE, O_RDWR | O_CLOEXEC);
+
+    if (fd < 0) {
+        return errno;
+    }
+    ovs_strlcpy(ifr.ifr_name, name, sizeof ifr.ifr_name);
+    if (ioctl(fd, TUNSETIFF, &ifr)) {
+        int error = errno;
+
+        close(fd);
+        return error;
+    }
+    *fdp = fd;
+    return 0;
+}
+
+/* Sets queue length and brings it up.  Returns 0 or an errno. */
+static int
+configure(const char *name)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq ifr;
+    int error = 0;
+
+    if (fd < 0) {
+        return errno;
+    }
+    memset(&ifr, 0, sizeof ifr);
+    ovs_strlcpy(ifr.ifr_name, name, sizeof ifr.ifr_name);
+    ifr.ifr_qlen = QUEUE_LENGTH;
+    if (ioctl(fd, SIOCSIFTXQLEN, &ifr)
+        || ioctl(fd, SIOCGIFFLAGS, &ifr)) {
+        error = errno;
+    } else {
+        ifr.ifr_flags |= IFF_UP;
+        error = ioctl(fd, SIOCSIFFLAGS, &ifr) ? errno : 0;
+    }
+    close(fd);
+    return error;
+}
+
+char *
+xf_tap_create(const char *name)
+{
+    const char *hint;
+    int fd;
+    int error = attach(name, &fd);
+
+    if (!error) {
+        error = ioctl(fd, TUNSETPERSIST, 1) ? errno : 0;
+        close(fd);
+        error = error ? error : configure(name);
+    }
+    if (!error) {
+        return NULL;
+    }
+    hint = (error == EBUSY ? ": another program has it open"
+            : error == EINVAL ? ": an interface of that name that is no tap "
+                                "is there"
+            : error == EPERM ? ": xenflow-hostd must run as root"
+            : error == ENOENT || error == ENODEV
+              ? ": kernel module tun is needed" : "");
+    return xasprintf("tap '%s' can't be made (%s)%s", name,
+                     ovs_strerror(error), hint);
+}
+
+int
+xf_tap_destroy(const char *name)
+{
+    int fd, error;
+
+    if (!if_nametoindex(name)) {
+        return 0;
+    }
+    error = attach(name, &fd);
+    if (!error) {
+        error = ioctl(fd, TUNSETPERSIST, 0) ? errno : 0;
+        close(fd);
+    }
+    return error;
+}

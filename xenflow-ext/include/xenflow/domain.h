@@ -1,0 +1,204 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef XENFLOW_DOMAIN_H
+#define XENFLOW_DOMAIN_H 1
+
+/* What xenflow-hostd needs of a hypervisor.
+ * =========================================
+ *
+ * A domain is one virtual machine of this host: a folder with its
+ * configuration, a backend that runs it (QEMU, dummy; later Xen), a state, and
+ * at most one operation in progress.  struct xf_domains has all of them.
+ *
+ * Shape: run and wait, as everything in OVS.  xf_domain_begin() returns at once;
+ * run() carries the operation on and calls back for each domain that changed.
+ * The end of an operation is a change: no operation any more, a new state, and
+ * if it failed, a sentence that says what went wrong and what to do.  Each step
+ * has a time limit, so each operation ends.
+ *
+ *             create                 start
+ *   absent ----------> stopped --------------> starting --> running
+ *     ^                 ^  ^  ^                   ^          |   |
+ *     | destroy         |  |  | stop, or the      | restore  |   | crash
+ *     | (from any)      |  |  | guest shut down   |          v   v
+ *                       |  |  +-----------------------------+  crashed
+ *                       |  +------- stop ----- suspended <---+
+ *                       +---------- stop ------------------- crashed
+ *
+ * 'paused' is what a start, restore or suspend that didn't get to its end leaves:
+ * the machine is in memory and doesn't run.  start goes on with it.
+ *
+ * How an end is told: the guest shut itself down, or we asked: stopped.  The
+ * guest panicked or reset itself, the hypervisor ended or was killed: crashed.  If
+ * it ended while nobody watched (xenflow-hostd was away), that is a crash, too.
+ *
+ * Folder: DIR/NAME holds config.json, the backend's files, and nothing else's.  What
+ * is in it says what the domain is, so a new xenflow-hostd goes on from there,
+ * even if the old one was killed in the middle of an operation.
+ *
+ * Network cards are taps, made at the first start and kept until destroy: a
+ * switch port keeps its number while its machine is stopped or starts again.
+ *
+ * Threads: one.  Nothing here blocks longer than it takes to write a small file;
+ * what takes longer is done by a child process before it becomes the hypervisor.
+ * The same will do for libxl, which forks and owns SIGCHLD: nothing here uses
+ * that signal. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "openvswitch/compiler.h"
+#include "openvswitch/types.h"
+#include "openvswitch/uuid.h"
+
+struct ds;
+struct json;
+struct xf_domain;
+struct xf_domains;
+
+#define XF_DOMAIN_NAME_MAX 63   /* Characters. */
+#define XF_DOMAIN_NICS_MAX 24
+#define XF_DOMAIN_FILES_MAX 1000
+#define XF_DOMAIN_FILES_SIZE_MAX (16 * 1024 * 1024)
+#define XF_DOMAINS_MAX 10000
+
+/* ---- Configuration. ---- */
+
+enum xf_domain_accel {
+    XF_DOMAIN_ACCEL_AUTO,       /* KVM if it was seen working, else TCG. */
+    XF_DOMAIN_ACCEL_KVM,
+    XF_DOMAIN_ACCEL_TCG,
+};
+
+struct xf_domain_nic {
+    struct eth_addr mac;
+    char tap[16];               /* The host's side. */
+};
+
+/* A file put into the guest before it boots. */
+struct xf_domain_file {
+    char *path;                 /* In the guest; "/" at the front may miss. */
+    char *content;              /* Text. */
+    unsigned int mode;          /* Permissions. */
+};
+
+struct xf_domain_config {
+    char *name;
+    struct uuid uuid;
+    char *backend;              /* "qemu" or "dummy". */
+    char *image;                /* Folder with vmlinux and initramfs.gz. */
+    unsigned int memory_mb;
+    unsigned int n_vcpus;
+    int numa_node;              /* -1: wherever. */
+    enum xf_domain_accel accel;
+    char *kernel_args;          /* Appended; may be empty. */
+    unsigned int stop_s;        /* For the guest to shut down; 0: don't ask. */
+    struct xf_domain_nic *nics;
+    size_t n_nics;
+    struct xf_domain_file *files;
+    size_t n_files;
+    char *script;               /* Of a dummy, see domain/dummy.c. */
+};
+
+/* Fills 'config' in from a JSON object.  Returns NULL, or a sentence that names
+ * what is wrong (caller frees), and then 'config' holds nothing. */
+char *xf_domain_config_parse(const struct json *, struct xf_domain_config *)
+    OVS_WARN_UNUSED_RESULT;
+struct json *xf_domain_config_to_json(const struct xf_domain_config *);
+void xf_domain_config_uninit(struct xf_domain_config *);
+
+/* ---- One domain. ---- */
+
+enum xf_domain_state {
+    XF_DOMAIN_ABSENT,           /* Destroyed: nothing is left of it. */
+    XF_DOMAIN_STARTING,
+    XF_DOMAIN_RUNNING,
+    XF_DOMAIN_PAUSED,           /* In memory, not running. */
+    XF_DOMAIN_SUSPENDED,        /* In a file. */
+    XF_DOMAIN_STOPPED,
+    XF_DOMAIN_CRASHED,
+};
+const char *xf_domain_state_to_string(enum xf_domain_state);
+
+enum xf_domain_op {
+    XF_DOMAIN_OP_NONE,
+    XF_DOMAIN_OP_ADOPT,         /* Finding out what runs; begins by itself. */
+    XF_DOMAIN_OP_START,
+    XF_DOMAIN_OP_STOP,
+    XF_DOMAIN_OP_RESTART,
+    XF_DOMAIN_OP_SUSPEND,
+    XF_DOMAIN_OP_RESTORE,
+    XF_DOMAIN_OP_DESTROY,
+};
+const char *xf_domain_op_to_string(enum xf_domain_op);
+bool xf_domain_op_from_string(const char *, enum xf_domain_op *);
+
+struct xf_domain_status {
+    enum xf_domain_state state;
+    const char *reason;         /* Why it is in that state, or NULL. */
+    enum xf_domain_op op;       /* In progress. */
+    enum xf_domain_op last_op;  /* That ended last... */
+    const char *error;          /* ...and why it failed, or NULL. */
+    unsigned int n_crashes;     /* As long as this process has lived. */
+};
+
+const struct xf_domain_config *xf_domain_get_config(const struct xf_domain *);
+void xf_domain_get_status(const struct xf_domain *, struct xf_domain_status *);
+
+/* Begins 'op' on the domain.  Returns NULL, or a sentence that says why not
+ * (caller frees), and then nothing changed. */
+char *xf_domain_begin(struct xf_domain *, enum xf_domain_op op,
+                      long long int now_ms) OVS_WARN_UNUSED_RESULT;
+
+/* Changes the script of a dummy.  Returns NULL or a sentence. */
+char *xf_domain_set_script(struct xf_domain *, const char *script,
+                           long long int now_ms) OVS_WARN_UNUSED_RESULT;
+
+void xf_domain_format(const struct xf_domain *, struct ds *);
+struct json *xf_domain_to_json(const struct xf_domain *);
+
+/* ---- All of them. ---- */
+
+/* Opens 'folder' (made if there is none) and adopts the domains found there.  With
+ * 'dummies', configurations may name the backend "dummy".  Returns NULL and sets
+ * '*dsp', or a sentence.  One process at a time has a folder. */
+char *xf_domains_open(const char *folder, bool dummies, long long int now_ms,
+                      struct xf_domains **dsp) OVS_WARN_UNUSED_RESULT;
+
+/* Frees all; the machines go on. */
+void xf_domains_close(struct xf_domains *);
+
+/* Makes a domain, stopped.  Takes over what is in 'config' if it returns NULL and
+ * sets '*domainp'; else returns a sentence and changes nothing. */
+char *xf_domains_create(struct xf_domains *, struct xf_domain_config *config,
+                        struct xf_domain **domainp) OVS_WARN_UNUSED_RESULT;
+
+struct xf_domain *xf_domains_find(const struct xf_domains *, const char *name);
+size_t xf_domains_count(const struct xf_domains *);
+
+/* All domains by name: an array to be freed, of xf_domains_count(). */
+struct xf_domain **xf_domains_sorted(const struct xf_domains *);
+
+/* Carries operations on.  Calls 'changed' for each domain whose status changed
+ * since the last call, once; of one in state absent it is the last that is heard:
+ * it's freed afterwards. */
+typedef void xf_domain_changed_cb(struct xf_domain *, void *aux);
+void xf_domains_run(struct xf_domains *, long long int now_ms,
+                    xf_domain_changed_cb *changed, void *aux);
+void xf_domains_wait(const struct xf_domains *);
+
+#endif /* xenflow/domain.h */
