@@ -206,6 +206,7 @@ XF_DOMAIN_SOURCES = \
 	xenflow-ext/domain/process.c \
 	xenflow-ext/domain/process.h \
 	xenflow-ext/domain/qemu-launch.c \
+	xenflow-ext/domain/qemu-memory.c \
 	xenflow-ext/domain/qemu-private.h \
 	xenflow-ext/domain/qemu.c \
 	xenflow-ext/domain/qmp.c \
@@ -271,6 +272,12 @@ utilities_xfctl_LDADD = ofproto/libofproto.la lib/libopenvswitch.la
 #
 # (In the names of variables '-' of MODULE becomes '_'.)
 XF_LIBS = ofproto/libofproto.la lib/libopenvswitch.la
+
+noinst_PROGRAMS += tests/test-xf-domain
+tests_test_xf_domain_SOURCES = \
+	$(XF_DOMAIN_SOURCES) \
+	xf-tests/test-xf-domain.c
+tests_test_xf_domain_LDADD = $(XF_LIBS)
 
 noinst_PROGRAMS += tests/test-xf-engine
 tests_test_xf_engine_SOURCES = \

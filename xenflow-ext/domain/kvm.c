@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,6 +55,7 @@ write_firmware(void *probe_)
     uint8_t *firmware = xzalloc(FIRMWARE_SIZE);
     int fd = open(probe->firmware, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     memcpy(firmware + RESET_VECTOR, code, sizeof code);
     if (fd < 0 || write(fd, firmware, FIRMWARE_SIZE) != FIRMWARE_SIZE) {
         return xasprintf("%s: can't be written", probe->firmware);

@@ -196,6 +196,9 @@ become(const struct xf_process_spec *spec)
     redirect(spec->log);
     if (spec->folder) {
         write_record(spec->folder);
+        if (chdir(spec->folder)) {
+            give_up(spec->folder, errno);
+        }
     }
     if (spec->numa_node >= 0) {
         bind_to_node(spec->numa_node);

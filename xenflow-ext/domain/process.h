@@ -35,7 +35,7 @@
 struct xf_process;
 
 struct xf_process_spec {
-    const char *folder;         /* For file "process"; NULL: none. */
+    const char *folder;         /* It runs in; of file "process".  NULL: none. */
     const char *log;            /* Standard output and error. */
     char **argv;
     int numa_node;              /* CPUs it may use; -1: all. */

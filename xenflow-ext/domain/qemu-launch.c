@@ -144,21 +144,6 @@ put(struct svec *args, const char *option, const char *format, ...)
     va_end(ap);
 }
 
-/* Commas end values of QEMU's options, two are one. */
-static char *
-escape_commas(const char *s)
-{
-    struct ds ds = DS_EMPTY_INITIALIZER;
-
-    for (; *s; s++) {
-        ds_put_char(&ds, *s);
-        if (*s == ',') {
-            ds_put_char(&ds, ',');
-        }
-    }
-    return ds_steal_cstr(&ds);
-}
-
 static void
 put_machine(const struct xf_domain_config *config, bool kvm,
             struct svec *args)
@@ -186,21 +171,18 @@ put_machine(const struct xf_domain_config *config, bool kvm,
     put(args, "-device", "pvpanic");
 }
 
+/* Names without a folder are in the domain's: QEMU runs there, and a socket's
+ * path may not be long. */
 static void
-put_files(const struct xf_domain *d, struct svec *args)
+put_files(const struct xf_domain_config *config, struct svec *args)
 {
-    const struct xf_domain_config *config = &d->config;
-    char *folder = escape_commas(d->folder);
-
     put(args, "-kernel", "%s/vmlinux", config->image);
-    put(args, "-initrd", "%s/initrd", d->folder);
+    put(args, "-initrd", "initrd");
     put(args, "-append", "%s%s%s", KERNEL_ARGS,
         config->kernel_args[0] ? " " : "", config->kernel_args);
-    put(args, "-chardev", "file,id=console,append=on,path=%s/console.log",
-        folder);
+    put(args, "-chardev", "file,id=console,append=on,path=console.log");
     put(args, "-serial", "chardev:console");
-    put(args, "-qmp", "unix:%s/qmp,server=on,wait=off", folder);
-    free(folder);
+    put(args, "-qmp", "unix:qmp,server=on,wait=off");
 }
 
 static void
@@ -227,7 +209,7 @@ xf_qemu_launch(const struct xf_domain *d, bool kvm, bool incoming,
     svec_init(&args);
     svec_add(&args, QEMU);
     put_machine(&d->config, kvm, &args);
-    put_files(d, &args);
+    put_files(&d->config, &args);
     put_nics(&d->config, &args);
     if (incoming) {
         svec_add(&args, "-S");

@@ -52,44 +52,10 @@
 
 VLOG_DEFINE_THIS_MODULE(xf_qemu);
 
-#define COMMAND_MS 10000
-#define BOOT_MS 60000           /* Until QEMU (not the guest) answers. */
-#define MEMORY_MS 120000        /* To save or load memory. */
-#define MEMORY_POLL_MS 100
 #define QUIT_MS 5000
 #define KILL_MS 10000
-#define SAVE_BANDWIDTH (1LL << 40)
 #define CONSOLE_MAX (4 * 1024 * 1024)
 #define CONSOLE_POLL_MS 10000
-
-/* What is waited for. */
-enum phase {
-    PHASE_NONE,
-    PHASE_ACCEL,                /* Whether KVM works. */
-    PHASE_ANSWER,               /* An answer of QEMU, which has its own time. */
-    PHASE_SAVE,                 /* The end of saving or loading memory. */
-    PHASE_LOAD,
-    PHASE_POWERDOWN,            /* The end of QEMU: by the guest, */
-    PHASE_QUIT,                 /* by itself, */
-    PHASE_KILL,                 /* by the kernel. */
-};
-
-struct qemu {
-    struct xf_domain up;
-    struct xf_process *process; /* NULL: there is none. */
-    struct xf_qmp *qmp;         /* Likewise. */
-    bool kvm;
-
-    enum xf_domain_op op;       /* In progress. */
-    enum phase phase;
-    long long int deadline_ms;  /* Of the phase. */
-    long long int poll_ms;      /* When to ask, or look, again. */
-    long long int now_ms;       /* As of the last call. */
-    bool was_running;           /* Before a suspend. */
-    bool saved;                 /* "memory" is there. */
-    char *error;                /* Why the operation fails, once it ends. */
-    char *shutdown;             /* Reason in event SHUTDOWN. */
-};
 
 /* A fact about this host, so there is one. */
 static struct xf_kvm_probe *kvm_probe;
@@ -100,16 +66,16 @@ qemu_cast(const struct xf_domain *d)
     return CONTAINER_OF(d, struct qemu, up);
 }
 
-static void
-enter(struct qemu *q, enum phase phase, long long int ms)
+void
+xf_qemu_enter(struct qemu *q, enum phase phase, long long int ms)
 {
     q->phase = phase;
     q->deadline_ms = q->now_ms + ms;
     q->poll_ms = q->now_ms + MEMORY_POLL_MS;
 }
 
-static void
-remove_file(const struct qemu *q, const char *name)
+void
+xf_qemu_remove_file(const struct qemu *q, const char *name)
 {
     char *path = xf_domain_path(&q->up, name);
 
@@ -128,8 +94,8 @@ has_memory(const struct qemu *q)
 }
 
 /* The operation is over. */
-static void
-finish(struct qemu *q, enum xf_domain_state state, char *error)
+void
+xf_qemu_finish(struct qemu *q, enum xf_domain_state state, char *error)
 {
     q->op = XF_DOMAIN_OP_NONE;
     q->phase = PHASE_NONE;
@@ -142,19 +108,19 @@ static void
 kill_it(struct qemu *q)
 {
     xf_process_kill(q->process, SIGKILL);
-    enter(q, PHASE_KILL, KILL_MS);
+    xf_qemu_enter(q, PHASE_KILL, KILL_MS);
 }
 
-static void
-quit(struct qemu *q)
+void
+xf_qemu_quit(struct qemu *q)
 {
     xf_qmp_command(q->qmp, "quit", NULL, q->now_ms + QUIT_MS, NULL);
-    enter(q, PHASE_QUIT, QUIT_MS);
+    xf_qemu_enter(q, PHASE_QUIT, QUIT_MS);
 }
 
 /* The operation fails; a machine that isn't up in full goes. */
-static void
-fail(struct qemu *q, const char *error)
+void
+xf_qemu_fail(struct qemu *q, const char *error)
 {
     if (!q->error) {
         q->error = xstrdup(error);
@@ -186,7 +152,7 @@ destroyed(struct qemu *q)
     char *error = clean_up(q);
 
     xf_process_forget(q->up.folder);
-    finish(q, error ? XF_DOMAIN_STOPPED : XF_DOMAIN_ABSENT, error);
+    xf_qemu_finish(q, error ? XF_DOMAIN_STOPPED : XF_DOMAIN_ABSENT, error);
 }
 
 /* Why QEMU ended though nobody here asked it to; sets '*statep'. */
@@ -259,29 +225,33 @@ handle_end(struct qemu *q)
     } else if (op == XF_DOMAIN_OP_DESTROY) {
         destroyed(q);
     } else if (op == XF_DOMAIN_OP_STOP) {
-        finish(q, XF_DOMAIN_STOPPED, NULL);
+        xf_qemu_finish(q, XF_DOMAIN_STOPPED, NULL);
     } else if (op == XF_DOMAIN_OP_SUSPEND && q->saved) {
-        finish(q, XF_DOMAIN_SUSPENDED, NULL);
+        xf_qemu_finish(q, XF_DOMAIN_SUSPENDED, NULL);
     } else if (op == XF_DOMAIN_OP_START || op == XF_DOMAIN_OP_RESTORE) {
-        finish(q, has_memory(q) ? XF_DOMAIN_SUSPENDED : XF_DOMAIN_STOPPED,
+        xf_qemu_finish(q, has_memory(q) ? XF_DOMAIN_SUSPENDED : XF_DOMAIN_STOPPED,
                explain_failed_start(q, end));
+    } else if (op == XF_DOMAIN_OP_ADOPT && has_memory(q)) {
+        xf_process_forget(q->up.folder);
+        xf_qemu_finish(q, XF_DOMAIN_SUSPENDED, xstrdup(q->error ? q->error : reason));
     } else {
-        finish(q, state, xasprintf("%s%s%s", q->error ? q->error : "",
+        xf_qemu_finish(q, state, xasprintf("%s%s%s", q->error ? q->error : "",
                                    q->error ? "; " : "", reason));
     }
+    xf_qemu_remove_file(q, "memory.new");
     free(reason);
     free(end);
     xf_process_close(q->process);
     xf_qmp_destroy(q->qmp);
     q->process = NULL;
     q->qmp = NULL;
-    remove_file(q, "qmp");
+    xf_qemu_remove_file(q, "qmp");
 }
 
 /* ---- What QEMU says. ---- */
 
-static const char *
-string_member(const struct json *json, const char *name)
+const char *
+xf_qemu_string(const struct json *json, const char *name)
 {
     const struct json *value = (json && json->type == JSON_OBJECT
                                 ? shash_find_data(json_object(json), name)
@@ -297,7 +267,7 @@ handle_event(const char *event, const struct json *data, void *q_)
 
     if (!strcmp(event, "SHUTDOWN")) {
         free(q->shutdown);
-        q->shutdown = xstrdup(string_member(data, "reason"));
+        q->shutdown = xstrdup(xf_qemu_string(data, "reason"));
     } else if (!strcmp(event, "GUEST_PANICKED")) {
         VLOG_WARN("%s: the guest's kernel panicked", q->up.config.name);
     } else if (q->op == XF_DOMAIN_OP_NONE && !q->shutdown) {
@@ -310,30 +280,21 @@ handle_event(const char *event, const struct json *data, void *q_)
     }
 }
 
-static void
-command(struct qemu *q, const char *name, struct json *args, int ms,
+void
+xf_qemu_command(struct qemu *q, const char *name, struct json *args, int ms,
         xf_qmp_cb *cb)
 {
-    enter(q, PHASE_ANSWER, 0);
+    xf_qemu_enter(q, PHASE_ANSWER, 0);
     xf_qmp_command(q->qmp, name, args, q->now_ms + ms, cb);
 }
 
 /* Whether an answer still matters: the operation may have gone on to end QEMU, or
  * QEMU has ended and handle_end() will tell. */
-static bool
-matters(struct qemu *q)
+bool
+xf_qemu_matters(struct qemu *q)
 {
     return (q->op != XF_DOMAIN_OP_NONE && q->phase == PHASE_ANSWER
             && !xf_process_has_ended(q->process));
-}
-
-static struct json *
-one_string(const char *name, char *value)
-{
-    struct json *json = json_object_create();
-
-    json_object_put(json, name, json_string_create_nocopy(value));
-    return json;
 }
 
 /* The processors were told to go on. */
@@ -342,25 +303,25 @@ continued(const struct json *result OVS_UNUSED, const char *error, void *q_)
 {
     struct qemu *q = q_;
 
-    if (!matters(q)) {
+    if (!xf_qemu_matters(q)) {
         return;
     }
     if (q->error) {             /* A suspend failed, this puts it back. */
         char *why = q->error;
 
         q->error = NULL;
-        finish(q, error ? XF_DOMAIN_PAUSED : XF_DOMAIN_RUNNING, why);
+        xf_qemu_finish(q, error ? XF_DOMAIN_PAUSED : XF_DOMAIN_RUNNING, why);
     } else if (error) {
-        finish(q, XF_DOMAIN_PAUSED, xstrdup(error));
+        xf_qemu_finish(q, XF_DOMAIN_PAUSED, xstrdup(error));
     } else {
-        finish(q, XF_DOMAIN_RUNNING, NULL);
+        xf_qemu_finish(q, XF_DOMAIN_RUNNING, NULL);
     }
 }
 
-static void
-go_on(struct qemu *q)
+void
+xf_qemu_continue(struct qemu *q)
 {
-    command(q, "cont", NULL, COMMAND_MS, continued);
+    xf_qemu_command(q, "cont", NULL, COMMAND_MS, continued);
 }
 
 /* ---- Start and restore. ---- */
@@ -369,44 +330,21 @@ static void
 started(const struct json *result, const char *error, void *q_)
 {
     struct qemu *q = q_;
-    const char *status = string_member(result, "status");
+    const char *status = xf_qemu_string(result, "status");
 
-    if (!matters(q)) {
+    if (!xf_qemu_matters(q)) {
         return;
     }
     if (error) {
-        fail(q, error);
+        xf_qemu_fail(q, error);
     } else if (strcmp(status, "running")) {
         char *sentence = xasprintf("QEMU is up but in state '%s'", status);
 
-        fail(q, sentence);
+        xf_qemu_fail(q, sentence);
         free(sentence);
     } else {
-        finish(q, XF_DOMAIN_RUNNING, NULL);
+        xf_qemu_finish(q, XF_DOMAIN_RUNNING, NULL);
     }
-}
-
-static void
-loading(const struct json *result OVS_UNUSED, const char *error, void *q_)
-{
-    struct qemu *q = q_;
-
-    if (!matters(q)) {
-        return;
-    }
-    if (error) {
-        fail(q, error);
-    } else {
-        enter(q, PHASE_LOAD, MEMORY_MS);
-    }
-}
-
-static void
-load_memory(struct qemu *q)
-{
-    char *uri = xasprintf("exec:cat <'%s/memory'", q->up.folder);
-
-    command(q, "migrate-incoming", one_string("uri", uri), BOOT_MS, loading);
 }
 
 static void
@@ -417,13 +355,13 @@ launch(struct qemu *q)
 
     free(q->shutdown);
     q->shutdown = NULL;
-    remove_file(q, "qmp");
+    xf_qemu_remove_file(q, "qmp");
     if (!incoming) {
-        remove_file(q, "console.log");
+        xf_qemu_remove_file(q, "console.log");
     }
     error = xf_qemu_launch(&q->up, q->kvm, incoming, &q->process);
     if (error) {
-        finish(q, incoming ? XF_DOMAIN_SUSPENDED : XF_DOMAIN_STOPPED, error);
+        xf_qemu_finish(q, incoming ? XF_DOMAIN_SUSPENDED : XF_DOMAIN_STOPPED, error);
         return;
     }
 
@@ -431,9 +369,9 @@ launch(struct qemu *q)
     q->qmp = xf_qmp_create(path, handle_event, q);
     free(path);
     if (incoming) {
-        load_memory(q);
+        xf_qemu_load_memory(q);
     } else {
-        command(q, "query-status", NULL, BOOT_MS, started);
+        xf_qemu_command(q, "query-status", NULL, BOOT_MS, started);
     }
 }
 
@@ -467,147 +405,16 @@ begin_start(struct qemu *q)
         error = xf_tap_create(config->nics[i].tap);
     }
     if (error) {
-        finish(q, q->op == XF_DOMAIN_OP_RESTORE ? XF_DOMAIN_SUSPENDED
+        xf_qemu_finish(q, q->op == XF_DOMAIN_OP_RESTORE ? XF_DOMAIN_SUSPENDED
                : XF_DOMAIN_STOPPED, error);
         return;
     }
     if (q->op == XF_DOMAIN_OP_START) {
-        remove_file(q, "memory");
+        xf_qemu_remove_file(q, "memory");
     }
     xf_process_forget(q->up.folder);
-    enter(q, PHASE_ACCEL, 0);
+    xf_qemu_enter(q, PHASE_ACCEL, 0);
     run_accel(q);
-}
-
-/* ---- Suspend. ---- */
-
-/* The suspend fails: the machine goes on as before. */
-static void
-fail_suspend(struct qemu *q, const char *error)
-{
-    if (xf_process_has_ended(q->process)) {
-        return;
-    }
-    remove_file(q, "memory.new");
-    xf_qmp_command(q->qmp, "migrate_cancel", NULL, q->now_ms + COMMAND_MS,
-                   NULL);
-    if (q->was_running) {
-        q->error = xstrdup(error);
-        go_on(q);
-    } else {
-        finish(q, XF_DOMAIN_PAUSED, xstrdup(error));
-    }
-}
-
-static void
-saving(const struct json *result OVS_UNUSED, const char *error, void *q_)
-{
-    struct qemu *q = q_;
-
-    if (!matters(q)) {
-        return;
-    }
-    if (error) {
-        fail_suspend(q, error);
-    } else {
-        enter(q, PHASE_SAVE, MEMORY_MS);
-    }
-}
-
-static void
-stopped_for_saving(const struct json *result OVS_UNUSED, const char *error,
-                   void *q_)
-{
-    struct qemu *q = q_;
-    struct json *args;
-    char *uri;
-
-    if (!matters(q)) {
-        return;
-    }
-    if (error) {
-        fail_suspend(q, error);
-        return;
-    }
-    args = json_object_create();
-    json_object_put(args, "max-bandwidth",
-                    json_integer_create(SAVE_BANDWIDTH));
-    xf_qmp_command(q->qmp, "migrate-set-parameters", args,
-                   q->now_ms + COMMAND_MS, NULL);
-    uri = xasprintf("exec:cat >'%s/memory.new'", q->up.folder);
-    command(q, "migrate", one_string("uri", uri), COMMAND_MS, saving);
-}
-
-/* Memory is in the file. */
-static void
-saved(struct qemu *q)
-{
-    char *new = xf_domain_path(&q->up, "memory.new");
-    char *path = xf_domain_path(&q->up, "memory");
-    int error = rename(new, path) ? errno : 0;
-
-    if (error) {
-        char *sentence = xasprintf("%s: can't be renamed (%s)", new,
-                                   ovs_strerror(error));
-        fail_suspend(q, sentence);
-        free(sentence);
-    } else {
-        q->saved = true;
-        quit(q);
-    }
-    free(new);
-    free(path);
-}
-
-/* ---- Progress of saving and loading. ---- */
-
-static void
-progress_failed(struct qemu *q, const char *error)
-{
-    if (q->op == XF_DOMAIN_OP_SUSPEND) {
-        fail_suspend(q, error);
-    } else {
-        fail(q, error);
-    }
-}
-
-static void
-progress(const struct json *result, const char *error, void *q_)
-{
-    struct qemu *q = q_;
-    const char *status = string_member(result, "status");
-
-    if ((q->phase != PHASE_SAVE && q->phase != PHASE_LOAD)
-        || xf_process_has_ended(q->process)) {
-        return;
-    }
-    if (error) {
-        progress_failed(q, error);
-    } else if (!strcmp(status, "failed") || !strcmp(status, "cancelled")) {
-        const char *why = string_member(result, "error-desc");
-        char *sentence = xasprintf("memory can't be %s: %s",
-                                   q->phase == PHASE_SAVE ? "saved" : "loaded",
-                                   *why ? why : "is there room on the disk?");
-        progress_failed(q, sentence);
-        free(sentence);
-    } else if (!strcmp(status, "completed") && q->phase == PHASE_SAVE) {
-        saved(q);
-    } else if (!strcmp(status, "completed")) {
-        remove_file(q, "memory");
-        go_on(q);
-    }
-}
-
-static void
-run_memory(struct qemu *q)
-{
-    if (q->now_ms >= q->deadline_ms) {
-        progress_failed(q, "saving or loading memory took more than 120 s");
-    } else if (q->now_ms >= q->poll_ms) {
-        q->poll_ms = q->now_ms + MEMORY_POLL_MS;
-        xf_qmp_command(q->qmp, "query-migrate", NULL, q->now_ms + COMMAND_MS,
-                       progress);
-    }
 }
 
 /* ---- Adoption. ---- */
@@ -616,25 +423,25 @@ static void
 adopted(const struct json *result, const char *error, void *q_)
 {
     struct qemu *q = q_;
-    const char *status = string_member(result, "status");
+    const char *status = xf_qemu_string(result, "status");
 
-    if (!matters(q)) {
+    if (!xf_qemu_matters(q)) {
         return;
     }
     if (error) {
-        finish(q, XF_DOMAIN_RUNNING, xasprintf(
+        xf_qemu_finish(q, XF_DOMAIN_RUNNING, xasprintf(
             "%s; stop or destroy the domain", error));
     } else if (!strcmp(status, "running")) {
-        remove_file(q, "memory");
-        finish(q, XF_DOMAIN_RUNNING, NULL);
+        xf_qemu_remove_file(q, "memory");
+        xf_qemu_finish(q, XF_DOMAIN_RUNNING, NULL);
     } else if (!strcmp(status, "inmigrate")) {
-        fail(q, "restore was interrupted: restore again");
+        xf_qemu_fail(q, "restore was interrupted: restore again");
     } else {
         xf_qmp_command(q->qmp, "migrate_cancel", NULL,
                        q->now_ms + COMMAND_MS, NULL);
-        remove_file(q, "memory");
-        remove_file(q, "memory.new");
-        finish(q, XF_DOMAIN_PAUSED, NULL);
+        xf_qemu_remove_file(q, "memory");
+        xf_qemu_remove_file(q, "memory.new");
+        xf_qemu_finish(q, XF_DOMAIN_PAUSED, NULL);
     }
 }
 
@@ -652,7 +459,7 @@ qemu_adopt(struct xf_domain *d, long long int now_ms)
         free(path);
         q->op = d->op = XF_DOMAIN_OP_ADOPT;
         xf_domain_set_state(d, XF_DOMAIN_STARTING, NULL);
-        command(q, "query-status", NULL, COMMAND_MS, adopted);
+        xf_qemu_command(q, "query-status", NULL, COMMAND_MS, adopted);
     } else if (has_memory(q)) {
         xf_process_forget(d->folder);
         xf_domain_set_state(d, XF_DOMAIN_SUSPENDED, NULL);
@@ -699,15 +506,15 @@ begin_stop(struct qemu *q)
     unsigned int stop_s = q->up.config.stop_s;
 
     if (!q->process) {
-        remove_file(q, "memory");
+        xf_qemu_remove_file(q, "memory");
         xf_process_forget(q->up.folder);
-        finish(q, XF_DOMAIN_STOPPED, NULL);
+        xf_qemu_finish(q, XF_DOMAIN_STOPPED, NULL);
     } else if (q->up.state == XF_DOMAIN_RUNNING && stop_s) {
         xf_qmp_command(q->qmp, "system_powerdown", NULL,
                        q->now_ms + COMMAND_MS, NULL);
-        enter(q, PHASE_POWERDOWN, stop_s * 1000LL);
+        xf_qemu_enter(q, PHASE_POWERDOWN, stop_s * 1000LL);
     } else {
-        quit(q);
+        xf_qemu_quit(q);
     }
 }
 
@@ -725,7 +532,7 @@ qemu_begin(struct xf_domain *d, enum xf_domain_op op, long long int now_ms)
     case XF_DOMAIN_OP_START:
     case XF_DOMAIN_OP_RESTORE:
         if (q->process) {
-            go_on(q);
+            xf_qemu_continue(q);
         } else {
             begin_start(q);
         }
@@ -734,8 +541,7 @@ qemu_begin(struct xf_domain *d, enum xf_domain_op op, long long int now_ms)
         begin_stop(q);
         break;
     case XF_DOMAIN_OP_SUSPEND:
-        q->was_running = d->state == XF_DOMAIN_RUNNING;
-        command(q, "stop", NULL, COMMAND_MS, stopped_for_saving);
+        xf_qemu_save_memory(q);
         break;
     case XF_DOMAIN_OP_DESTROY:
         if (q->process) {
@@ -757,11 +563,11 @@ run_ending(struct qemu *q)
         return;
     }
     if (q->phase == PHASE_POWERDOWN) {
-        quit(q);
+        xf_qemu_quit(q);
     } else if (q->phase == PHASE_QUIT) {
         kill_it(q);
     } else {
-        finish(q, XF_DOMAIN_PAUSED, xasprintf(
+        xf_qemu_finish(q, XF_DOMAIN_PAUSED, xasprintf(
             "QEMU (process %d) can't be killed: the host's kernel holds it",
             (int) xf_process_pid(q->process)));
     }
@@ -800,7 +606,7 @@ qemu_run(struct xf_domain *d, long long int now_ms)
         xf_qmp_run(q->qmp, now_ms);     /* What it said last. */
         handle_end(q);
     } else if (q->phase == PHASE_SAVE || q->phase == PHASE_LOAD) {
-        run_memory(q);
+        xf_qemu_run_memory(q);
     } else if (q->phase >= PHASE_POWERDOWN) {
         run_ending(q);
     } else if (now_ms >= q->poll_ms) {

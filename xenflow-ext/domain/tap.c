@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -78,6 +79,21 @@ configure(const char *name)
     return error;
 }
 
+/* Keeps the host itself from speaking on it (router solicitations and such).  Not
+ * fatal: a host may have no IPv6. */
+static void
+silence(const char *name)
+{
+    char *path = xasprintf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        ignore(write(fd, "1", 1));
+        close(fd);
+    }
+    free(path);
+}
+
 char *
 xf_tap_create(const char *name)
 {
@@ -88,6 +104,7 @@ xf_tap_create(const char *name)
     if (!error) {
         error = ioctl(fd, TUNSETPERSIST, 1) ? errno : 0;
         close(fd);
+        silence(name);
         error = error ? error : configure(name);
     }
     if (!error) {
