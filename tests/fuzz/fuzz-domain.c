@@ -139,8 +139,9 @@ fuzz_qmp(struct fuzz_input *in)
     }
     for (int i = 0; in->size && i < PIECES_MAX; i++) {
         uint8_t how = fuzz_u8(in);
-        size_t n = MIN(how & 1 ? fuzz_u8(in) : in->size, in->size);
+        size_t n = how & 1 ? fuzz_u8(in) : in->size;
 
+        n = MIN(n, in->size);
         if (how & 2) {
             xf_qmp_command(qmp, "query-status", NULL, now_ms + 500, answered);
             n_given++;
