@@ -17,15 +17,16 @@
 /* Test of parts of domain/.
  *
  * test-xf-domain config < FILE
- *     reads a configuration for each line that begins with "{", prints what is wrong
- *     with it, or "good"; other lines are repeated
+ *     reads a configuration for each line that begins with "{", prints what is
+ *     wrong with it, or "good"; other lines are repeated
  *
  * test-xf-domain cpio < FILE
  *     prints the archive of the files of the configuration in FILE
  *
  * test-xf-domain qmp < TRANSCRIPT
- *     a server that speaks as the transcript says, and our client, with a clock of
- *     its own.  Repeats the lines, each after "> ", and says what happens:
+ *     a server that speaks as the transcript says, and our client, with a
+ *     clock of its own.  Repeats the lines, each after "> ", and says what
+ *     happens:
  *
  *     accept            takes the client's connection
  *     say TEXT          sends a line to it
@@ -177,8 +178,8 @@ run(struct server *server, int ms)
     printf("%s\n", xf_qmp_is_ready(server->qmp) ? "ready" : "not ready");
 }
 
-/* Sends 'n' bytes, letting the client read meanwhile.  Returns false if it hung
- * up. */
+/* Sends 'n' bytes, letting the client read meanwhile.  Returns false if it
+ * hung up. */
 static bool
 send_all(struct server *server, const char *p, size_t n)
 {

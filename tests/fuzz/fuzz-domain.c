@@ -32,9 +32,9 @@
 /* What comes from QEMU, and configurations of domains.
  *
  * First byte even: the rest is a configuration.  One that is good is the same
- * after it was written and read again.  Odd: it is cut into pieces (a byte each
- * says how long, and what happens between), which a QEMU says to our client
- * over a real socket, after a greeting or not. */
+ * after it was written and read again.  Odd: it is cut into pieces (a byte
+ * each says how long, and what happens between), which a QEMU says to our
+ * client over a real socket, after a greeting or not. */
 
 #define PIECES_MAX 64
 #define GREETING "{\"QMP\": {}}\r\n{\"return\": {}, \"id\": 0}\r\n"

@@ -81,8 +81,8 @@ check_members(struct reader *r, const char *const names[], size_t n)
     }
 }
 
-/* Returns a copy of string member 'name'; 'default_' if it's not there, or NULL
- * and an error if that is NULL. */
+/* Returns a copy of string member 'name'; 'default_' if it's not there, or
+ * NULL and an error if that is NULL. */
 static char *
 get_string(struct reader *r, const char *name, const char *default_)
 {
@@ -106,7 +106,8 @@ get_number(struct reader *r, const char *name, int min, int max, int default_)
 
     if (json && json->type != JSON_INTEGER) {
         fail(r, name, "isn't a whole number");
-    } else if (json && (json_integer(json) < min || json_integer(json) > max)) {
+    } else if (json && (json_integer(json) < min
+                        || json_integer(json) > max)) {
         fail(r, name, "%lld is out of range: %d to %d are possible",
              (long long int) json_integer(json), min, max);
     } else {
@@ -328,8 +329,8 @@ get_nics(struct reader *r, struct xf_domain_config *config)
         for (size_t j = 0; j < i && !r->error; j++) {
             if (!strcmp(nic->tap, config->nics[j].tap)
                 || eth_addr_equals(nic->mac, config->nics[j].mac)) {
-                fail(r, "nics", "elements %"PRIuSIZE" and %"PRIuSIZE" have the "
-                     "same tap or MAC", j, i);
+                fail(r, "nics", "elements %"PRIuSIZE" and %"PRIuSIZE" have "
+                     "the same tap or MAC", j, i);
             }
         }
     }

@@ -19,9 +19,9 @@
 
 /* Archives that the Linux kernel unpacks at boot ("newc" cpio).
  *
- * The kernel takes several after one another, each at a multiple of 4 bytes: so
- * one image serves every machine, and what is a machine's own follows as a second
- * archive.  Times and owners are 0: same input, same bytes.
+ * The kernel takes several after one another, each at a multiple of 4 bytes:
+ * so one image serves every machine, and what is a machine's own follows as a
+ * second archive.  Times and owners are 0: same input, same bytes.
  *
  * Source: the kernel's Documentation/driver-api/early-userspace/
  * buffer-format.rst. */

@@ -43,8 +43,8 @@ struct xf_domain_backend {
     /* Frees what the backend has in memory; the machine goes on. */
     void (*close)(struct xf_domain *);
 
-    /* Begins start, stop, suspend, restore or destroy in a state in which it is
-     * allowed.  Each ends by xf_domain_finish(). */
+    /* Begins start, stop, suspend, restore or destroy in a state in which it
+     * is allowed.  Each ends by xf_domain_finish(). */
     void (*begin)(struct xf_domain *, enum xf_domain_op, long long int now_ms);
 
     void (*run)(struct xf_domain *, long long int now_ms);
@@ -54,7 +54,8 @@ struct xf_domain_backend {
     void (*show)(const struct xf_domain *, struct json *object);
 
     /* See xf_domain_set_script(); NULL: has none. */
-    char *(*set_script)(struct xf_domain *, const char *, long long int now_ms);
+    char *(*set_script)(struct xf_domain *, const char *,
+                        long long int now_ms);
 };
 
 extern const struct xf_domain_backend xf_domain_qemu;
@@ -81,8 +82,8 @@ struct xf_domain {
 void xf_domain_set_state(struct xf_domain *, enum xf_domain_state,
                          char *reason);
 
-/* The operation ended in 'state'; 'error' (takes ownership) says why it failed,
- * or is NULL. */
+/* The operation ended in 'state'; 'error' (takes ownership) says why it
+ * failed, or is NULL. */
 void xf_domain_finish(struct xf_domain *, enum xf_domain_state, char *error);
 
 /* Says that something which is shown changed. */
@@ -91,8 +92,8 @@ void xf_domain_changed(struct xf_domain *);
 /* Path of a file in the domain's folder, to be freed. */
 char *xf_domain_path(const struct xf_domain *, const char *name);
 
-/* Replaces file 'path' by 'text', so that it's whole or the old one. Returns 0 or
- * an errno. */
+/* Replaces file 'path' by 'text', so that it's whole or the old one. Returns 0
+ * or an errno. */
 int xf_domain_write_file(const char *path, const char *text);
 
 #endif /* domain/domain-private.h */

@@ -364,8 +364,8 @@ free_domain(struct xf_domain *d)
 }
 
 /* Removes folder 'path' with the files in it, config.json last: if this is
- * interrupted the domain is there again, and can be destroyed again.  Returns 0
- * or an errno. */
+ * interrupted the domain is there again, and can be destroyed again.  Returns
+ * 0 or an errno. */
 static int
 remove_folder(const char *path)
 {

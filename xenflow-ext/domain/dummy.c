@@ -25,9 +25,9 @@
  *     crash           it crashes now, if it's running
  *     shutdown        it shuts itself down now, if it's running
  *
- * The state is in file "state" of the domain's folder, so that it's there again
- * after a restart.  Half way an operation is lost, as a real one: a start or a
- * restore is back where it was, a stop or a suspend still runs. */
+ * The state is in file "state" of the domain's folder, so that it's there
+ * again after a restart.  Half way an operation is lost, as a real one: a
+ * start or a restore is back where it was, a stop or a suspend still runs. */
 
 #include <config.h>
 #include "domain/domain-private.h"

@@ -21,9 +21,10 @@
  *
  * That /dev/kvm is there doesn't say so: on machines that only pretend (found:
  * a cloud host without nested virtualization) a few instructions run, and then
- * guests hang.  Such a KVM was seen to lack features that every 64-bit processor
- * has.  So the answer is yes if QEMU, told to insist on the features of its
- * oldest 64-bit model, runs a firmware of five bytes to its end in time.
+ * guests hang.  Such a KVM was seen to lack features that every 64-bit
+ * processor has.  So the answer is yes if QEMU, told to insist on the features
+ * of its oldest 64-bit model, runs a firmware of five bytes to its end in
+ * time.
  *
  * Asked once in a process's life, when the first machine wants it. */
 

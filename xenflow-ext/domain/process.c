@@ -34,7 +34,7 @@
 
 #define RECORD "process"
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
-#define START_TIME_FIELD 20     /* Of /proc/PID/stat, counted from the state. */
+#define START_TIME_FIELD 20     /* Of /proc/PID/stat; the state is 1. */
 #define EXIT_CANNOT_RUN 127
 
 struct xf_process {
@@ -176,7 +176,9 @@ bind_to_node(int node)
         }
     }
     if (!CPU_COUNT(&cpus)) {
-        give_up("NUMA node", ENOENT);
+        dprintf(STDERR_FILENO, "there is no NUMA node %d with processors on "
+                "this host\n", node);
+        _exit(EXIT_CANNOT_RUN);
     }
     if (sched_setaffinity(0, sizeof cpus, &cpus)) {
         give_up("CPUs of the NUMA node", errno);

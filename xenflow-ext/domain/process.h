@@ -19,15 +19,15 @@
 
 /* A process that outlives this one.
  *
- * File "process" of a folder says which it is (its number, its start time and the
- * boot), so that a successor of this program finds it, and never takes another of
- * the same number for it.  The child itself writes the file before anything else,
- * holding the lock that it inherited (see domain.c): there is no moment at which a
- * hypervisor runs that nobody can find.  A pidfd then tells its end, also of
- * one that isn't our child, without SIGCHLD.
+ * File "process" of a folder says which it is (its number, its start time and
+ * the boot), so that a successor of this program finds it, and never takes
+ * another of the same number for it.  The child itself writes the file before
+ * anything else, holding the lock that it inherited (see domain.c): there is
+ * no moment at which a hypervisor runs that nobody can find.  A pidfd then
+ * tells its end, also of one that isn't our child, without SIGCHLD.
  *
- * (QEMU's own -daemonize would give neither its exit code nor its number before
- * it is up.) */
+ * (QEMU's own -daemonize would give neither its exit code nor its number
+ * before it is up.) */
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -35,7 +35,7 @@
 struct xf_process;
 
 struct xf_process_spec {
-    const char *folder;         /* It runs in; of file "process".  NULL: none. */
+    const char *folder;         /* Runs there; of file "process".  Or NULL. */
     const char *log;            /* Standard output and error. */
     char **argv;
     int numa_node;              /* CPUs it may use; -1: all. */

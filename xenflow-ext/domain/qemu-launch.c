@@ -157,8 +157,8 @@ put_machine(const struct xf_domain_config *config, bool kvm,
     put(args, "-m", "%u", config->memory_mb);
     put(args, "-smp", "%u", config->n_vcpus);
     if (config->numa_node >= 0) {
-        put(args, "-object", "memory-backend-ram,id=ram,size=%uM,host-nodes=%d,"
-            "policy=bind", config->memory_mb, config->numa_node);
+        put(args, "-object", "memory-backend-ram,id=ram,size=%uM,"
+            "host-nodes=%d,policy=bind", config->memory_mb, config->numa_node);
         put(args, "-M", "q35,memory-backend=ram");
     } else {
         put(args, "-M", "q35");

@@ -17,8 +17,8 @@
 #ifndef XF_DOMAIN_QEMU_PRIVATE_H
 #define XF_DOMAIN_QEMU_PRIVATE_H 1
 
-/* What the files of the backend for QEMU share: qemu.c (operations, beginning and
- * end), qemu-launch.c (how a domain becomes a command line and files) and
+/* What the files of the backend for QEMU share: qemu.c (operations, beginning
+ * and end), qemu-launch.c (how a domain becomes a command line and files) and
  * qemu-memory.c (memory to a file and back). */
 
 #include <stdbool.h>
@@ -34,7 +34,7 @@
 enum phase {
     PHASE_NONE,
     PHASE_ACCEL,                /* Whether KVM works. */
-    PHASE_ANSWER,               /* An answer of QEMU, which has its own time. */
+    PHASE_ANSWER,               /* An answer of QEMU; it has its own time. */
     PHASE_SAVE,                 /* The end of saving or loading memory. */
     PHASE_LOAD,
     PHASE_POWERDOWN,            /* The end of QEMU: by the guest, */
@@ -68,8 +68,8 @@ void xf_qemu_enter(struct qemu *, enum phase, long long int ms);
 void xf_qemu_command(struct qemu *, const char *name, struct json *args,
                      int ms, xf_qmp_cb *);
 
-/* Whether an answer still matters: the operation may have gone on to end QEMU, or
- * QEMU has ended, and its end will be handled. */
+/* Whether an answer still matters: the operation may have gone on to end QEMU,
+ * or QEMU has ended, and its end will be handled. */
 bool xf_qemu_matters(struct qemu *);
 
 /* String member of an object, or "". */
@@ -100,8 +100,8 @@ void xf_qemu_run_memory(struct qemu *);
 
 /* ---- qemu-launch.c ---- */
 
-/* Starts the domain's QEMU; with 'incoming' it waits for saved memory.  Returns
- * NULL and '*processp', or a sentence. */
+/* Starts the domain's QEMU; with 'incoming' it waits for saved memory.
+ * Returns NULL and '*processp', or a sentence. */
 char *xf_qemu_launch(const struct xf_domain *, bool kvm, bool incoming,
                      struct xf_process **processp);
 

@@ -22,12 +22,13 @@
  *
  * Suspend: stop, migrate to a file, rename that to "memory", quit.  With the
  * processors stopped no page changes meanwhile: copying memory of a running
- * machine loses changes under TCG (QEMU 7.2).  Restore: load with the processors
- * stopped, remove "memory", go on.  So "memory" and a running machine never
- * belong together: whoever finds both knows that the file is old.
+ * machine loses changes under TCG (QEMU 7.2).  Restore: load with the
+ * processors stopped, remove "memory", go on.  So "memory" and a running
+ * machine never belong together: whoever finds both knows that the file is
+ * old.
  *
- * How it ended: QEMU says why in its event SHUTDOWN before it ends (-no-reboot).
- * Without that event it was killed, or broke. */
+ * How it ended: QEMU says why in its event SHUTDOWN before it ends
+ * (-no-reboot).  Without that event it was killed, or broke. */
 
 #include <config.h>
 #include "domain/domain-private.h"
@@ -229,14 +230,16 @@ handle_end(struct qemu *q)
     } else if (op == XF_DOMAIN_OP_SUSPEND && q->saved) {
         xf_qemu_finish(q, XF_DOMAIN_SUSPENDED, NULL);
     } else if (op == XF_DOMAIN_OP_START || op == XF_DOMAIN_OP_RESTORE) {
-        xf_qemu_finish(q, has_memory(q) ? XF_DOMAIN_SUSPENDED : XF_DOMAIN_STOPPED,
-               explain_failed_start(q, end));
+        xf_qemu_finish(q, has_memory(q) ? XF_DOMAIN_SUSPENDED
+                       : XF_DOMAIN_STOPPED, explain_failed_start(q, end));
     } else if (op == XF_DOMAIN_OP_ADOPT && has_memory(q)) {
         xf_process_forget(q->up.folder);
-        xf_qemu_finish(q, XF_DOMAIN_SUSPENDED, xstrdup(q->error ? q->error : reason));
+        xf_qemu_finish(q, XF_DOMAIN_SUSPENDED,
+                       xstrdup(q->error ? q->error : reason));
     } else {
-        xf_qemu_finish(q, state, xasprintf("%s%s%s", q->error ? q->error : "",
-                                   q->error ? "; " : "", reason));
+        xf_qemu_finish(q, state,
+                       xasprintf("%s%s%s", q->error ? q->error : "",
+                                 q->error ? "; " : "", reason));
     }
     xf_qemu_remove_file(q, "memory.new");
     free(reason);
@@ -282,14 +285,14 @@ handle_event(const char *event, const struct json *data, void *q_)
 
 void
 xf_qemu_command(struct qemu *q, const char *name, struct json *args, int ms,
-        xf_qmp_cb *cb)
+                xf_qmp_cb *cb)
 {
     xf_qemu_enter(q, PHASE_ANSWER, 0);
     xf_qmp_command(q->qmp, name, args, q->now_ms + ms, cb);
 }
 
-/* Whether an answer still matters: the operation may have gone on to end QEMU, or
- * QEMU has ended and handle_end() will tell. */
+/* Whether an answer still matters: the operation may have gone on to end QEMU,
+ * or QEMU has ended and handle_end() will tell. */
 bool
 xf_qemu_matters(struct qemu *q)
 {
@@ -361,7 +364,8 @@ launch(struct qemu *q)
     }
     error = xf_qemu_launch(&q->up, q->kvm, incoming, &q->process);
     if (error) {
-        xf_qemu_finish(q, incoming ? XF_DOMAIN_SUSPENDED : XF_DOMAIN_STOPPED, error);
+        xf_qemu_finish(q, incoming ? XF_DOMAIN_SUSPENDED
+                       : XF_DOMAIN_STOPPED, error);
         return;
     }
 
@@ -406,7 +410,7 @@ begin_start(struct qemu *q)
     }
     if (error) {
         xf_qemu_finish(q, q->op == XF_DOMAIN_OP_RESTORE ? XF_DOMAIN_SUSPENDED
-               : XF_DOMAIN_STOPPED, error);
+                       : XF_DOMAIN_STOPPED, error);
         return;
     }
     if (q->op == XF_DOMAIN_OP_START) {

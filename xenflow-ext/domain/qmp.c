@@ -365,8 +365,8 @@ connect_(struct xf_qmp *qmp, long long int now_ms)
     qmp->handshake_ms = now_ms + HANDSHAKE_MS;
 }
 
-/* Ends the connection and sets the time of the next.  'why' fails what was sent;
- * NULL: there was no connection. */
+/* Ends the connection and sets the time of the next.  'why' fails what was
+ * sent; NULL: there was no connection. */
 static void
 disconnect(struct xf_qmp *qmp, const char *why, long long int now_ms)
 {

@@ -19,14 +19,14 @@
 
 /* Client of QEMU's machine protocol.
  *
- * Shape: connects to a UNIX socket, again and again until that works; takes the
- * greeting, says "qmp_capabilities", then sends the commands that wait, in order.
- * Answers are told apart by their id.  A command that isn't answered in its time
- * fails; an answer after that is ignored.
+ * Shape: connects to a UNIX socket, again and again until that works; takes
+ * the greeting, says "qmp_capabilities", then sends the commands that wait, in
+ * order.  Answers are told apart by their id.  A command that isn't answered
+ * in its time fails; an answer after that is ignored.
  *
- * What QEMU says isn't trusted (a guest may have taken it over): anything but the
- * protocol, or a message above 1 MB, ends the connection, fails what waits for an
- * answer, and is said in the error.  A new connection is then tried.
+ * What QEMU says isn't trusted (a guest may have taken it over): anything but
+ * the protocol, or a message above 1 MB, ends the connection, fails what waits
+ * for an answer, and is said in the error.  A new connection is then tried.
  *
  * Source: QEMU's docs/interop/qmp-spec.txt, version 7.2. */
 
@@ -35,7 +35,7 @@
 struct json;
 struct xf_qmp;
 
-/* Called once per command, from xf_qmp_run(): with its result or a sentence. */
+/* Called once per command, by xf_qmp_run(): with its result or a sentence. */
 typedef void xf_qmp_cb(const struct json *result, const char *error,
                        void *aux);
 /* Called from xf_qmp_run(); 'data' is an object, or NULL. */
@@ -48,8 +48,8 @@ struct xf_qmp *xf_qmp_create(const char *path, xf_qmp_event_cb *event,
 /* Commands that wait are forgotten, without their callback. */
 void xf_qmp_destroy(struct xf_qmp *);
 
-/* Sends command 'name' with 'args' (takes ownership; may be NULL), which must be
- * answered before 'deadline_ms'.  'cb' may be NULL. */
+/* Sends command 'name' with 'args' (takes ownership; may be NULL), which must
+ * be answered before 'deadline_ms'.  'cb' may be NULL. */
 void xf_qmp_command(struct xf_qmp *, const char *name, struct json *args,
                     long long int deadline_ms, xf_qmp_cb *cb);
 

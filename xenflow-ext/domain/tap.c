@@ -30,7 +30,7 @@
 #include "util.h"
 
 #define TUN_DEVICE "/dev/net/tun"
-/* Frames: with the kernel's 1000 bursts are lost before the guest sees them. */
+/* Frames.  With the kernel's 1000, bursts are lost before the guest. */
 #define QUEUE_LENGTH 10000
 
 /* Opens tap 'name', made unless it's there.  Returns 0 or an errno. */
@@ -79,8 +79,8 @@ configure(const char *name)
     return error;
 }
 
-/* Keeps the host itself from speaking on it (router solicitations and such).  Not
- * fatal: a host may have no IPv6. */
+/* Keeps the host itself from speaking on it (router solicitations and such).
+ * Not fatal: a host may have no IPv6. */
 static void
 silence(const char *name)
 {

@@ -24,39 +24,45 @@
  * configuration, a backend that runs it (QEMU, dummy; later Xen), a state, and
  * at most one operation in progress.  struct xf_domains has all of them.
  *
- * Shape: run and wait, as everything in OVS.  xf_domain_begin() returns at once;
- * run() carries the operation on and calls back for each domain that changed.
- * The end of an operation is a change: no operation any more, a new state, and
- * if it failed, a sentence that says what went wrong and what to do.  Each step
- * has a time limit, so each operation ends.
+ * Shape: run and wait, as everything in OVS.  xf_domain_begin() returns at
+ * once; run() carries the operation on and calls back for each domain that
+ * changed.  The end of an operation is a change: no operation any more, a new
+ * state, and if it failed, a sentence that says what went wrong and what to
+ * do.  Each step has a time limit, so each operation ends.
  *
- *             create                 start
- *   absent ----------> stopped --------------> starting --> running
- *     ^                 ^  ^  ^                   ^          |   |
- *     | destroy         |  |  | stop, or the      | restore  |   | crash
- *     | (from any)      |  |  | guest shut down   |          v   v
- *                       |  |  +-----------------------------+  crashed
- *                       |  +------- stop ----- suspended <---+
- *                       +---------- stop ------------------- crashed
+ *   operation  from states                    to        if it fails
+ *   create     absent                         stopped   absent
+ *   start      stopped, crashed               running   stopped
+ *              paused                         running   paused
+ *   stop       running, paused, crashed,      stopped   as it was
+ *              suspended (memory is dropped)
+ *   restart    running, paused, crashed       running   stopped
+ *   suspend    running, paused                suspended as it was, or paused
+ *   restore    suspended                      running   suspended, or paused
+ *   destroy    all but absent                 absent    stopped
  *
- * 'paused' is what a start, restore or suspend that didn't get to its end leaves:
- * the machine is in memory and doesn't run.  start goes on with it.
+ * Between, in start and restore, it is 'starting'.  A guest or hypervisor that
+ * ends by itself makes it stopped or crashed at any time.
+ *
+ * 'paused' is what a start, restore or suspend that didn't get to its end
+ * leaves: the machine is in memory and doesn't run.  start goes on with it.
  *
  * How an end is told: the guest shut itself down, or we asked: stopped.  The
- * guest panicked or reset itself, the hypervisor ended or was killed: crashed.  If
- * it ended while nobody watched (xenflow-hostd was away), that is a crash, too.
+ * guest panicked or reset itself, the hypervisor ended or was killed:
+ * crashed.  If it ended while nobody watched (xenflow-hostd was away), that is
+ * a crash, too.
  *
- * Folder: DIR/NAME holds config.json, the backend's files, and nothing else's.  What
- * is in it says what the domain is, so a new xenflow-hostd goes on from there,
- * even if the old one was killed in the middle of an operation.
+ * Folder: DIR/NAME holds config.json, the backend's files, and nothing
+ * else's.  What is in it says what the domain is, so a new xenflow-hostd goes
+ * on from there, even if the old one was killed in the middle of an operation.
  *
  * Network cards are taps, made at the first start and kept until destroy: a
  * switch port keeps its number while its machine is stopped or starts again.
  *
- * Threads: one.  Nothing here blocks longer than it takes to write a small file;
- * what takes longer is done by a child process before it becomes the hypervisor.
- * The same will do for libxl, which forks and owns SIGCHLD: nothing here uses
- * that signal. */
+ * Threads: one.  Nothing here blocks longer than it takes to write a small
+ * file; what takes longer is done by a child process before it becomes the
+ * hypervisor.  The same will do for libxl, which forks and owns SIGCHLD:
+ * nothing here uses that signal. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -114,8 +120,8 @@ struct xf_domain_config {
     char *script;               /* Of a dummy, see domain/dummy.c. */
 };
 
-/* Fills 'config' in from a JSON object.  Returns NULL, or a sentence that names
- * what is wrong (caller frees), and then 'config' holds nothing. */
+/* Fills 'config' in from a JSON object.  Returns NULL, or a sentence that
+ * names what is wrong (caller frees), and then 'config' holds nothing. */
 char *xf_domain_config_parse(const struct json *, struct xf_domain_config *)
     OVS_WARN_UNUSED_RESULT;
 struct json *xf_domain_config_to_json(const struct xf_domain_config *);
@@ -173,17 +179,17 @@ struct json *xf_domain_to_json(const struct xf_domain *);
 
 /* ---- All of them. ---- */
 
-/* Opens 'folder' (made if there is none) and adopts the domains found there.  With
- * 'dummies', configurations may name the backend "dummy".  Returns NULL and sets
- * '*dsp', or a sentence.  One process at a time has a folder. */
+/* Opens 'folder' (made if there is none) and adopts the domains found there.
+ * With 'dummies', configurations may name the backend "dummy".  Returns NULL
+ * and sets '*dsp', or a sentence.  One process at a time has a folder. */
 char *xf_domains_open(const char *folder, bool dummies, long long int now_ms,
                       struct xf_domains **dsp) OVS_WARN_UNUSED_RESULT;
 
 /* Frees all; the machines go on. */
 void xf_domains_close(struct xf_domains *);
 
-/* Makes a domain, stopped.  Takes over what is in 'config' if it returns NULL and
- * sets '*domainp'; else returns a sentence and changes nothing. */
+/* Makes a domain, stopped.  Takes over what is in 'config' if it returns NULL
+ * and sets '*domainp'; else returns a sentence and changes nothing. */
 char *xf_domains_create(struct xf_domains *, struct xf_domain_config *config,
                         struct xf_domain **domainp) OVS_WARN_UNUSED_RESULT;
 
@@ -194,8 +200,8 @@ size_t xf_domains_count(const struct xf_domains *);
 struct xf_domain **xf_domains_sorted(const struct xf_domains *);
 
 /* Carries operations on.  Calls 'changed' for each domain whose status changed
- * since the last call, once; of one in state absent it is the last that is heard:
- * it's freed afterwards. */
+ * since the last call, once; of one in state absent it is the last that is
+ * heard: it's freed afterwards. */
 typedef void xf_domain_changed_cb(struct xf_domain *, void *aux);
 void xf_domains_run(struct xf_domains *, long long int now_ms,
                     xf_domain_changed_cb *changed, void *aux);
