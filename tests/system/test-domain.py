@@ -222,7 +222,9 @@ def check_end(hostd):
     hostd.do("restart", "running")
     wait("an answer after restart", answers)
     check(not answers("cat /tmp/mark", "kept\n"), "it didn't start anew")
+    # A QEMU that says nothing any more: asked, told, killed.
     pid = hostd.show()["pid"]
+    os.kill(pid, signal.SIGSTOP)
     hostd.do("stop", "stopped")
     check(system.process_start(pid) is None, "QEMU is still there")
     hostd.do("start", "running")
