@@ -20,6 +20,7 @@
 #include "domain/qemu-private.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,7 @@ progress(const struct json *result, const char *error, void *q_)
     struct qemu *q = q_;
     const char *status = xf_qemu_string(result, "status");
 
+    q->poll_ms = q->now_ms + MEMORY_POLL_MS;
     if ((q->phase != PHASE_SAVE && q->phase != PHASE_LOAD)
         || xf_process_has_ended(q->process)) {
         return;
@@ -197,7 +199,7 @@ xf_qemu_run_memory(struct qemu *q)
     if (q->now_ms >= q->deadline_ms) {
         progress_failed(q, "saving or loading memory took more than 120 s");
     } else if (q->now_ms >= q->poll_ms) {
-        q->poll_ms = q->now_ms + MEMORY_POLL_MS;
+        q->poll_ms = LLONG_MAX;     /* Until this is answered. */
         xf_qmp_command(q->qmp, "query-migrate", NULL, q->now_ms + COMMAND_MS,
                        progress);
     }
