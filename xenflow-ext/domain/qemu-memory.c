@@ -197,7 +197,7 @@ void
 xf_qemu_run_memory(struct qemu *q)
 {
     if (q->now_ms >= q->deadline_ms) {
-        progress_failed(q, "saving or loading memory took more than 120 s");
+        progress_failed(q, "saving or loading memory took too long");
     } else if (q->now_ms >= q->poll_ms) {
         q->poll_ms = LLONG_MAX;     /* Until this is answered. */
         xf_qmp_command(q->qmp, "query-migrate", NULL, q->now_ms + COMMAND_MS,
