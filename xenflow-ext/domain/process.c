@@ -213,6 +213,9 @@ become(const struct xf_process_spec *spec)
             _exit(EXIT_CANNOT_RUN);
         }
     }
+    if (!spec->argv) {
+        _exit(0);
+    }
     close_range(STDERR_FILENO + 1, ~0U, 0);
     execvp(spec->argv[0], spec->argv);
     give_up(spec->argv[0], errno);

@@ -37,7 +37,7 @@ struct xf_process;
 struct xf_process_spec {
     const char *folder;         /* Runs there; of file "process".  Or NULL. */
     const char *log;            /* Standard output and error. */
-    char **argv;
+    char **argv;                /* NULL: it only prepares, and ends. */
     int numa_node;              /* CPUs it may use; -1: all. */
 
     /* Runs in the child first; may take its time.  Returns NULL or a sentence,

@@ -46,6 +46,7 @@ struct qemu {
     struct xf_domain up;
     struct xf_process *process; /* NULL: there is none. */
     struct xf_qmp *qmp;         /* Likewise. */
+    struct xf_process *cleaner; /* Removes taps, or NULL. */
     bool kvm;
 
     enum xf_domain_op op;       /* In progress. */
