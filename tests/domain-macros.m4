@@ -49,8 +49,8 @@ m4_define([XF_HOSTD_START],
                hostd domain/script "$[]1" "" ;;
        esac >/dev/null
    }
-   XF_HOSTD_DAEMON
-   on_exit 'kill `cat xenflow-hostd.pid`'])
+   on_exit 'test ! -e xenflow-hostd.pid || kill `cat xenflow-hostd.pid`'
+   XF_HOSTD_DAEMON])
 
 m4_define([XF_HOSTD_DAEMON],
   [AT_CHECK([xenflow-hostd --domains="`pwd`/domains" --enable-dummy --detach \
