@@ -18,13 +18,15 @@
 
 #include "xfctl.h"
 
+#include "openvswitch/dynamic-string.h"
 #include "svec.h"
 #include "timeval.h"
 #include "util.h"
 
-/* Who has carried out what.  A host acknowledges the whole of the database up to
- * a number (XF_Global:cfg); what it refused is in Row_Error, and what it couldn't
- * bring about in the error columns of its states. */
+/* Who has carried out what.  The host daemon and the switch of a host
+ * acknowledge the whole of the database up to a number (XF_Global:cfg); what they
+ * refused is in Row_Error, and what they couldn't bring about in the error columns
+ * of their states. */
 
 #define MISSED_PERIODS 3        /* A host silent for so many is down. */
 
@@ -52,21 +54,43 @@ xf_host_is_up(const struct xfrec_host_state *state, long long int now_ms)
                    <= MISSED_PERIODS * state->period_ms));
 }
 
-static void
-put_late(struct ovsdb_idl *idl, const struct xfrec_host *host, int64_t cfg,
-         struct svec *late)
+static const struct xfrec_switch_state *
+find_switch_state(struct ovsdb_idl *idl, const char *host)
 {
-    const struct xfrec_host_state *state = xf_host_state(idl, host->name);
+    const struct xfrec_switch_state *state;
 
-    if (!state) {
-        svec_add_nocopy(late, xasprintf("%s (never heard of)", host->name));
-    } else if (!xf_host_is_up(state, time_wall_msec())) {
-        svec_add_nocopy(late, xasprintf("%s (down for %lld s)", host->name,
-                                        (time_wall_msec() - state->alive_ms)
-                                        / 1000));
-    } else {
-        svec_add_nocopy(late, xasprintf("%s (at %"PRId64" of %"PRId64")",
-                                        host->name, state->cfg, cfg));
+    XFREC_SWITCH_STATE_FOR_EACH (state, idl) {
+        if (!strcmp(state->host, host)) {
+            return state;
+        }
+    }
+    return NULL;
+}
+
+/* Appends to 'ds' which daemons of 'host' haven't carried out 'cfg', if any. */
+static void
+put_late(struct ovsdb_idl *idl, const char *host, int64_t cfg, struct ds *ds)
+{
+    const struct xfrec_host_state *hostd = xf_host_state(idl, host);
+    const struct xfrec_switch_state *vswitchd = find_switch_state(idl, host);
+    long long int now_ms = time_wall_msec();
+
+    if (!hostd) {
+        ds_put_cstr(ds, "xenflow-hostd never heard of");
+    } else if (hostd->cfg < cfg && !xf_host_is_up(hostd, now_ms)) {
+        ds_put_format(ds, "xenflow-hostd down for %lld s",
+                      (now_ms - hostd->alive_ms) / 1000);
+    } else if (hostd->cfg < cfg) {
+        ds_put_format(ds, "xenflow-hostd at %"PRId64" of %"PRId64,
+                      hostd->cfg, cfg);
+    }
+    if (!vswitchd || vswitchd->cfg < cfg) {
+        ds_put_cstr(ds, ds->length ? ", ovs-vswitchd " : "ovs-vswitchd ");
+    }
+    if (!vswitchd) {
+        ds_put_cstr(ds, "never heard of");
+    } else if (vswitchd->cfg < cfg) {
+        ds_put_format(ds, "at %"PRId64" of %"PRId64, vswitchd->cfg, cfg);
     }
 }
 
@@ -112,11 +136,16 @@ xf_wait_check(struct ovsdb_idl *idl, int64_t cfg, bool *done)
     char *error = NULL;
 
     XFREC_HOST_FOR_EACH (host, idl) {
-        const struct xfrec_host_state *state = xf_host_state(idl, host->name);
-
         if (host->enabled && !strcmp(host->kind, "xenflow")
-            && !strcmp(host->power, "on") && (!state || state->cfg < cfg)) {
-            put_late(idl, host, cfg, &late);
+            && !strcmp(host->power, "on")) {
+            struct ds ds = DS_EMPTY_INITIALIZER;
+
+            put_late(idl, host->name, cfg, &ds);
+            if (ds.length) {
+                svec_add_nocopy(&late, xasprintf("%s (%s)", host->name,
+                                                 ds_cstr(&ds)));
+            }
+            ds_destroy(&ds);
         }
     }
     *done = !late.n;

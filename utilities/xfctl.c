@@ -311,6 +311,7 @@ static const struct ctl_table_class tables[XFREC_N_TABLES] = {
     [XFREC_TABLE_RBAC_ROLE] = BY_NAME(rbac_role),
     [XFREC_TABLE_ROUTER] = BY_NAME(router),
     [XFREC_TABLE_SEGMENT] = BY_NAME(segment),
+    [XFREC_TABLE_SWITCH_STATE] = BY_HOST(switch_state),
 };
 
 static void

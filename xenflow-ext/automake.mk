@@ -91,8 +91,15 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/command.c \
 	xenflow-ext/engine/config-db.c \
 	xenflow-ext/engine/config-entry.c \
+	xenflow-ext/engine/config-stated.c \
 	xenflow-ext/engine/config.c \
 	xenflow-ext/engine/config.h \
+	xenflow-ext/engine/db-conn.c \
+	xenflow-ext/engine/db-row.c \
+	xenflow-ext/engine/db-show.c \
+	xenflow-ext/engine/db-write.c \
+	xenflow-ext/engine/db.c \
+	xenflow-ext/engine/db.h \
 	xenflow-ext/engine/engine-private.h \
 	xenflow-ext/engine/engine.c \
 	xenflow-ext/engine/engine.h \

@@ -387,6 +387,8 @@ static const struct xf_command commands[] = {
       parse_router, xf_run_guest_show },
     { "xenflow/config-list", "[--json] [ROUTER] [skip=N] [limit=N]", 0, 3,
       true, parse_config_list, xf_run_config_list },
+    { "xenflow/db-show", "[--json] [skip=N] [limit=N]", 0, 2, true,
+      parse_config_list, xf_run_db_show },
     { "xenflow/memory-show", "[--json]", 0, 0, true,
       parse_nothing, xf_run_memory_show },
 };

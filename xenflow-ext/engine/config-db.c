@@ -178,9 +178,11 @@ txn_begin(struct xf_config *config)
         struct xf_config_entry *entry;
 
         LIST_FOR_EACH (entry, list_node, &owner->dirty) {
-            if (entry->text) {
+            const char *kept = xf_config_entry_kept(entry);
+
+            if (kept) {
                 ovsrec_interface_update_external_ids_setkey(
-                    owner->row, entry->key, entry->text);
+                    owner->row, entry->key, kept);
             } else if (smap_get(owner->ids, entry->key)) {
                 ovsrec_interface_update_external_ids_delkey(owner->row,
                                                             entry->key);

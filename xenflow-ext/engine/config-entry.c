@@ -85,7 +85,7 @@ match_object(const struct xf_args *args, struct ds *ds)
 }
 
 /* In the order in which they are restored: what others refer to first. */
-const struct xf_config_kind xf_config_kinds[] = {
+const struct xf_config_kind xf_config_kinds[XF_N_CONFIG_KINDS] = {
     { "router", "xenflow/router-add", "xenflow/router-set",
       "xenflow/router-del", 0, router_object },
     { "port", "xenflow/port-add", "xenflow/port-set", "xenflow/port-del", 1,
@@ -178,8 +178,8 @@ xf_config_make_key(const struct xf_config_kind *kind,
 }
 
 /* Appends 'word' so that svec_parse_words() gives it back. */
-static void
-put_word(struct ds *ds, const char *word)
+void
+xf_config_put_word(struct ds *ds, const char *word)
 {
     bool quote = !word[0] || strpbrk(word, " \t\n'\"\\");
 
@@ -205,7 +205,7 @@ xf_config_text(const struct xf_command *command, int n, const char *argv[])
         return NULL;
     }
     for (int i = 1 + kind->n_words; i < n; i++) {
-        put_word(&ds, argv[i]);
+        xf_config_put_word(&ds, argv[i]);
     }
     return ds_steal_cstr(&ds);
 }
@@ -250,6 +250,7 @@ xf_config_entry_create(struct xf_config_owner *owner,
     entry->owner = owner;
     entry->key = xstrdup(key);
     entry->state = XF_CONFIG_CLEAN;
+    ovs_list_init(&entry->released_node);
     hmap_insert(&owner->entries, &entry->node, entry_hash(kind, key));
     return entry;
 }
@@ -261,7 +262,10 @@ xf_config_entry_set_error(struct xf_config_entry *entry, char *error)
 {
     struct xf_config_owner *owner = entry->owner;
 
-    if (error && (!entry->error || strcmp(error, entry->error))) {
+    bool changed = (error ? !entry->error || strcmp(error, entry->error)
+                    : entry->error != NULL);
+
+    if (error && changed && !entry->stated_by) {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 60);
 
         VLOG_WARN_RL(&rl, "interface %s: external_ids:%s=\"%s\" isn't used: "
@@ -274,6 +278,9 @@ xf_config_entry_set_error(struct xf_config_entry *entry, char *error)
     }
     free(entry->error);
     entry->error = error;
+    if (changed && entry->stated_by) {
+        xf_db_error_changed(entry->stated_by);
+    }
     ovs_list_remove(&owner->refused_node);
     ovs_list_init(&owner->refused_node);
     if (!ovs_list_is_empty(&owner->refused)) {
@@ -306,7 +313,10 @@ xf_config_entry_destroy(struct xf_config_entry *entry)
 {
     struct xf_config_owner *owner = entry->owner;
 
+    entry->stated_by = NULL;
     xf_config_entry_set_error(entry, NULL);
+    owner->n_kept -= entry->kept;
+    ovs_list_remove(&entry->released_node);
     if (entry->state != XF_CONFIG_CLEAN) {
         ovs_list_remove(&entry->list_node);
     }
@@ -328,6 +338,9 @@ xf_config_entry_dirty(struct xf_config *config,
 {
     struct xf_config_owner *owner = entry->owner;
 
+    if (!xf_config_entry_keep(entry)) {
+        return;
+    }
     config->seq++;
     if (entry->state == XF_CONFIG_DIRTY) {
         return;
@@ -343,8 +356,8 @@ xf_config_entry_dirty(struct xf_config *config,
 }
 
 /* Has 'entry' removed: from the row, if there is one. */
-static void
-entry_remove(struct xf_config *config, struct xf_config_entry *entry)
+void
+xf_config_entry_remove(struct xf_config *config, struct xf_config_entry *entry)
 {
     if (!entry->owner->row && entry->state != XF_CONFIG_SENT) {
         xf_config_entry_destroy(entry);
@@ -461,7 +474,7 @@ merge_options(const char *old, const char *new)
 
     struct ds merged = DS_EMPTY_INITIALIZER;
     for (size_t i = 0; i < words.n; i++) {
-        put_word(&merged, words.names[i]);
+        xf_config_put_word(&merged, words.names[i]);
     }
     svec_destroy(&words);
     svec_destroy(&changes);
@@ -485,7 +498,7 @@ xf_config_port_gone(struct xf_config *config, struct xf_config_owner *owner,
             if (n != strlen(port) || strncmp(object, port, n)) {
                 continue;
             } else if (removed) {
-                entry_remove(config, entry);
+                xf_config_entry_remove(config, entry);
             } else {
                 xf_config_entry_set_effect(entry, NULL);
                 xf_config_entry_set_error(
@@ -531,7 +544,7 @@ note_del(struct xf_config *config, struct xf_config_owner *owner,
     if (kind == XF_KIND_ROUTER || job->args.rule.all) {
         HMAP_FOR_EACH_SAFE (entry, node, &owner->entries) {
             if (kind == XF_KIND_ROUTER || entry->kind == kind) {
-                entry_remove(config, entry);
+                xf_config_entry_remove(config, entry);
             }
         }
         return;
@@ -540,11 +553,23 @@ note_del(struct xf_config *config, struct xf_config_owner *owner,
              ? find_best_rule(owner, key)
              : xf_config_entry_find(owner, kind, key));
     if (entry) {
-        entry_remove(config, entry);
+        xf_config_entry_remove(config, entry);
     }
     if (kind == XF_KIND_PORT) {
         xf_config_port_gone(config, owner, job->args.port, true);
     }
+}
+
+/* The kind of objects that the command of 'job' changes for good, or NULL. */
+const struct xf_config_kind *
+xf_config_kind_of_job(const struct xf_job *job)
+{
+    const struct xf_config_kind *kind;
+    enum op op = find_op(job->command, &kind);
+
+    /* A flow that is there for a time isn't kept. */
+    return (op == OP_NONE || job->args.rule.idle_s || job->args.rule.hard_s
+            ? NULL : kind);
 }
 
 /* See engine/config.h. */
@@ -554,8 +579,7 @@ xf_config_note(struct xf_config *config, struct xf_job *job)
     const struct xf_config_kind *kind;
     enum op op = find_op(job->command, &kind);
 
-    /* A flow that is there for a time isn't kept. */
-    if (op == OP_NONE || job->args.rule.idle_s || job->args.rule.hard_s) {
+    if (!xf_config_kind_of_job(job)) {
         return;
     }
 

@@ -121,24 +121,27 @@ try_entry(struct xf_config *config, const struct xf_config_owner *owner,
     return error;
 }
 
-static void
-apply_entry(struct xf_config *config, struct xf_config_owner *owner,
-            struct xf_config_entry *entry)
+/* Carries out 'entry->text'. */
+void
+xf_config_apply(struct xf_config *config, struct xf_config_entry *entry)
 {
-    char *error = try_entry(config, owner, entry);
+    char *error = try_entry(config, entry->owner, entry);
 
     if (!error) {
         xf_config_entry_set_effect(entry, entry->text);
+        if (entry->stated_by) {
+            xf_config_entry_dirty(config, entry);
+        }
     }
     xf_config_entry_set_error(entry, error);
 }
 
-/* An operator has removed the key of 'entry', which is in effect. */
-static void
-unapply_entry(struct xf_config *config, struct xf_config_owner *owner,
-              const struct xf_config_entry *entry)
+/* Takes 'entry', which is in effect, back. */
+void
+xf_config_unapply(struct xf_config *config, struct xf_config_entry *entry)
 {
     const struct xf_config_kind *kind = entry->kind;
+    struct xf_config_owner *owner = entry->owner;
     char *error = NULL;
     struct xf_job *job = parse_entry(owner, entry, kind->del, SIZE_MAX - 1,
                                      "", &error);
@@ -210,9 +213,12 @@ collect_changed(struct xf_config *config, struct xf_config_owner *owner,
 
         const struct xf_config_kind *kind = xf_config_kind_of_key(node->key);
         struct xf_config_entry *entry = xf_config_entry_find(owner, kind, node->key);
-        if (!entry) {
+        if (!strcmp(node->key, XF_CONFIG_DATABASE)) {
+            xf_config_mark(config, owner);
+            continue;
+        } else if (!entry) {
             entry = xf_config_entry_create(owner, kind, node->key);
-        } else if (entry->state != XF_CONFIG_CLEAN
+        } else if (entry->state != XF_CONFIG_CLEAN || entry->stated_by
                    || !strcmp(entry->text, node->value)) {
             entry->seen = config->n_compared;
             continue;
@@ -231,19 +237,22 @@ remove_unseen(struct xf_config *config, struct xf_config_owner *owner)
     struct todo gone = { NULL, 0, 0 };
 
     HMAP_FOR_EACH (entry, node, &owner->entries) {
-        if (entry->state == XF_CONFIG_CLEAN
+        if (entry->state == XF_CONFIG_CLEAN && !entry->stated_by
             && entry->seen != config->n_compared) {
             todo_add(&gone, entry);
         }
     }
     todo_sort(&gone);
     for (size_t i = gone.n; i-- > 0; ) {
-        if (gone.entries[i]->effect) {
-            unapply_entry(config, owner, gone.entries[i]);
+        if (!gone.entries[i]->kind && gone.entries[i]->effect) {
+            owner->from_database = false;   /* Its mark was removed. */
+        } else if (gone.entries[i]->effect) {
+            xf_config_unapply(config, gone.entries[i]);
         }
         if (gone.entries[i]->kind == XF_KIND_ROUTER) {
             HMAP_FOR_EACH (entry, node, &owner->entries) {
-                if (entry->effect && entry != gone.entries[i]) {
+                if (entry->effect && entry->kind
+                    && entry != gone.entries[i]) {
                     xf_config_entry_set_effect(entry, NULL);
                     xf_config_entry_set_error(
                         entry, xasprintf("router '%s' is gone",
@@ -292,7 +301,7 @@ retry_refused(struct xf_config *config)
     }
     todo_sort(&todo);
     for (size_t i = 0; i < todo.n; i++) {
-        apply_entry(config, todo.entries[i]->owner, todo.entries[i]);
+        xf_config_apply(config, todo.entries[i]);
     }
     free(todo.entries);
 }
@@ -304,6 +313,13 @@ compare_owner(struct xf_config *config, struct xf_config_owner *owner)
     struct todo todo = { NULL, 0, 0 };
 
     config->n_compared++;
+    if (owner->from_database && config->in_step) {
+        if (owner->fresh) {
+            owner->fresh = false;
+            xf_config_restate(config, owner);
+        }
+        return;
+    }
     if (owner->fresh) {
         owner->fresh = false;
         restate(config, owner);
@@ -315,7 +331,7 @@ compare_owner(struct xf_config *config, struct xf_config_owner *owner)
 
     todo_sort(&todo);
     for (size_t i = 0; i < todo.n; i++) {
-        apply_entry(config, owner, todo.entries[i]);
+        xf_config_apply(config, todo.entries[i]);
     }
     free(todo.entries);
     if (changed) {
@@ -403,7 +419,8 @@ xf_config_row_remove(struct xf_config *config, const char *name,
         ovs_list_remove(&owner->dirty_node);
         ovs_list_init(&owner->dirty_node);
         HMAP_FOR_EACH_SAFE (entry, node, &owner->entries) {
-            if (!entry->effect && entry->state != XF_CONFIG_SENT) {
+            if (!entry->effect && entry->state != XF_CONFIG_SENT
+                && !entry->stated_by) {
                 xf_config_entry_destroy(entry);    /* Only the row had it. */
             }
         }

@@ -54,6 +54,16 @@
  * - A row that goes away (del-port, del-br) takes only its keys along: the
  *   router goes on until "router-del" or the end of the process.
  *
+ * The database XenFlow
+ * --------------------
+ * A router of that database (engine/db.h) is kept in the same way, so that it is
+ * there when the switch restarts while that database is away.  Its key
+ * xenflow-database says so.  What the database says wins over the row, commands
+ * that would change it are refused, and the row gets what is in effect.  Of
+ * rules, filters and so on only the first XF_CONFIG_KEPT_MAX are kept: a
+ * transaction costs as much as the row has keys, and a change of one row of a
+ * large router isn't to.
+ *
  * Adding a kind
  * -------------
  * A command whose effect is to be kept needs one entry in 'kinds' of config.c:
@@ -76,6 +86,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "openvswitch/compiler.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "uuid.h"
@@ -88,6 +99,7 @@ struct xf_args;
 struct xf_command;
 struct xf_config;
 struct xf_config_db;
+struct xf_db_object;
 struct xf_engine;
 struct xf_job;
 
@@ -121,6 +133,10 @@ void xf_config_note(struct xf_config *, struct xf_job *);
 /* Whether what 'job' changed is written, or can't be now. */
 bool xf_config_is_written(const struct xf_config *, const struct xf_job *);
 
+/* Why the command of 'job' may not run; NULL: it may. */
+char *xf_config_check_job(const struct xf_config *, const struct xf_job *)
+    OVS_WARN_UNUSED_RESULT;
+
 /* Something that a refused entry may depend on has changed. */
 void xf_config_retry(struct xf_config *);
 
@@ -131,6 +147,10 @@ struct json *xf_config_to_json(const struct xf_config *, const char *router);
 
 #define XF_CONFIG_PREFIX "xenflow-"
 #define XF_CONFIG_SEPARATOR "," /* Of an object's words in its key. */
+/* Key of routers that the database XenFlow has. */
+#define XF_CONFIG_DATABASE XF_CONFIG_PREFIX "database"
+/* Objects of such a router that are kept, ports and the router apart. */
+#define XF_CONFIG_KEPT_MAX 1000
 
 /* How objects of one kind are kept. */
 struct xf_config_kind {
@@ -144,7 +164,8 @@ struct xf_config_kind {
 };
 
 /* Kinds that are treated specially are at these places of the table. */
-extern const struct xf_config_kind xf_config_kinds[];
+#define XF_N_CONFIG_KINDS 7
+extern const struct xf_config_kind xf_config_kinds[XF_N_CONFIG_KINDS];
 #define XF_KIND_ROUTER (&xf_config_kinds[0])
 #define XF_KIND_PORT (&xf_config_kinds[1])
 #define XF_KIND_NEIGH (&xf_config_kinds[2])
@@ -161,6 +182,7 @@ struct xf_config_entry {
     struct hmap_node node;      /* In owner's 'entries'. */
     struct ovs_list list_node;  /* By 'state': owner's 'dirty', or 'sent'. */
     struct ovs_list refused_node; /* In owner's 'refused', if 'error'. */
+    struct ovs_list released_node; /* In db's 'released', or empty. */
     enum xf_config_state state;
     const struct xf_config_kind *kind; /* NULL: there is none. */
     struct xf_config_owner *owner;
@@ -170,6 +192,9 @@ struct xf_config_entry {
                                  * itself; NULL: none is. */
     char *error;                /* Why 'text' isn't in effect. */
     unsigned int seen;          /* Comparison that found it in the row. */
+    struct xf_db_object *stated_by; /* Row of the database XenFlow that states
+                                 * 'text'; NULL: none does. */
+    bool kept;                  /* Stated and written to the row. */
 };
 
 /* A port of type xenflow, or a router without one. */
@@ -185,6 +210,8 @@ struct xf_config_owner {
     struct uuid uuid;           /* Of the last row. */
     bool fresh;                 /* This row wasn't compared yet. */
     struct xf_config *config;
+    bool from_database;         /* The database XenFlow has this router. */
+    size_t n_kept;              /* Entries with 'kept'. */
     struct hmap entries;        /* Of 'struct xf_config_entry'. */
     struct ovs_list dirty;
     struct ovs_list refused;
@@ -209,6 +236,8 @@ struct xf_config {
     bool loading;               /* A connection was asked for, */
     long long int load_ms;      /* at that time, */
     bool loaded;                /* and its content is in effect. */
+    bool follows;               /* A database XenFlow is configured, */
+    bool in_step;               /* and all that it says is stated here. */
 };
 
 /* config-entry.c: kinds and keys. */
@@ -241,6 +270,29 @@ struct xf_config_owner *xf_config_owner_get(struct xf_config *,
                                             const char *name);
 void xf_config_owner_destroy(struct xf_config *, struct xf_config_owner *);
 void xf_config_owner_reap(struct xf_config *, struct xf_config_owner *);
+
+/* config-entry.c: what others need of it. */
+void xf_config_put_word(struct ds *, const char *word);
+void xf_config_entry_remove(struct xf_config *, struct xf_config_entry *);
+const struct xf_config_kind *xf_config_kind_of_job(const struct xf_job *);
+
+/* config.c: carries out 'text' of an entry, or that it has none any more. */
+void xf_config_apply(struct xf_config *, struct xf_config_entry *);
+void xf_config_unapply(struct xf_config *, struct xf_config_entry *);
+
+/* config-stated.c: what the database XenFlow states. */
+bool xf_config_entry_keep(struct xf_config_entry *);
+const char *xf_config_entry_kept(const struct xf_config_entry *);
+struct xf_config_entry *xf_config_state(struct xf_config *,
+                                        const struct xf_config_kind *,
+                                        const char *router, const char *key,
+                                        char *text, struct xf_db_object *);
+bool xf_config_is_in_effect(struct xf_config_entry *);
+void xf_config_withdraw(struct xf_config *, struct xf_config_entry *);
+void xf_config_follow(struct xf_config *, bool follows);
+struct xf_config_entry *xf_config_mark(struct xf_config *,
+                                       struct xf_config_owner *);
+void xf_config_restate(struct xf_config *, struct xf_config_owner *);
 
 /* config-db.c */
 struct xf_config_db *xf_config_db_create(const char *remote);

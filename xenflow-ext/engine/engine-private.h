@@ -28,6 +28,7 @@
  * neigh.c     neighbour life
  * command.c   the table of commands, posting, replying
  * config*.c   what is kept over a restart (engine/config.h)
+ * db*.c       client of the database XenFlow (engine/db.h)
  * args.c      syntax of commands' arguments (main thread)
  * change.c    commands that change a router (engine's thread)
  * route.c     rule-add, -del, -list, route-lookup (engine's thread)
@@ -43,6 +44,7 @@
 
 #include "cmap.h"
 #include "engine/config.h"
+#include "engine/db.h"
 #include "engine/engine.h"
 #include "engine/role.h"
 #include "engine/rules.h"
@@ -197,6 +199,9 @@ struct xf_engine {
     struct ovs_list replies OVS_GUARDED; /* To be answered. */
     char *database OVS_GUARDED; /* For 'config'; NULL: it has it. */
     atomic_bool load;           /* 'config' is to connect. */
+    char *db_remote OVS_GUARDED; /* For 'db'; NULL or "": none. */
+    char *db_host OVS_GUARDED;  /* What this host is called there. */
+    bool db_news OVS_GUARDED;   /* These have changed. */
     atomic_bool ports_changed;  /* See xf_translation_run(). */
 
     /* Engine's thread only. */
@@ -215,6 +220,8 @@ struct xf_engine {
     struct ovs_list syncing;    /* Jobs of "router-sync". */
     struct ovs_list writing;    /* Jobs, acknowledged but not yet written. */
     struct xf_config *config;   /* NULL: nothing is kept. */
+    struct xf_db *db;           /* NULL: none is configured. */
+    long long int started_ms;   /* Of the epoch. */
     uint32_t last_id;
     uint64_t generation;        /* Of the last change. */
     uint64_t acked;             /* Last generation acknowledged. */
@@ -489,7 +496,7 @@ xf_command_fn xf_run_rule_add, xf_run_rule_del, xf_run_route_lookup,
 xf_command_fn xf_run_router_list, xf_run_router_show, xf_run_port_list,
     xf_run_neigh_list, xf_run_megaflow_list, xf_run_stats_show,
     xf_run_speaker_list, xf_run_guest_show, xf_run_memory_show,
-    xf_run_config_list;
+    xf_run_config_list, xf_run_db_show;
 xf_command_fn xf_run_mac_list, xf_run_select_add, xf_run_select_del,
     xf_run_select_list;
 xf_command_fn xf_run_filter_add, xf_run_filter_del, xf_run_filter_list,

@@ -25,6 +25,7 @@
 #include "openvswitch/vlog.h"
 #include "ovs-rcu.h"
 #include "seq.h"
+#include "smap.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -74,6 +75,7 @@ xf_engine_create(const struct xf_switch *sw)
     ovs_list_init(&engine->syncing);
     ovs_list_init(&engine->writing);
     atomic_init(&engine->load, false);
+    engine->started_ms = time_wall_msec();
     atomic_init(&engine->ports_changed, false);
     atomic_init(&engine->n_turns, 0);
     atomic_init(&engine->turn_total_ns, 0);
@@ -118,6 +120,27 @@ xf_engine_load(struct xf_engine *engine)
 
 /* See engine/engine.h. */
 void
+xf_engine_configure(struct xf_engine *engine, const struct smap *external_ids)
+{
+    const char *remote = smap_get_def(external_ids, "xenflow-remote", "");
+    char *host = xf_db_host_name(external_ids);
+
+    ovs_mutex_lock(&engine->mutex);
+    if (strcmp(remote, engine->db_remote ? engine->db_remote : "")
+        || (remote[0] && strcmp(host, engine->db_host))) {
+        free(engine->db_remote);
+        free(engine->db_host);
+        engine->db_remote = xstrdup(remote);
+        engine->db_host = xstrdup(host);
+        engine->db_news = true;
+        xf_engine_wake(engine);
+    }
+    ovs_mutex_unlock(&engine->mutex);
+    free(host);
+}
+
+/* See engine/engine.h. */
+void
 xf_engine_ports_changed(struct xf_engine *engine)
 {
     atomic_store(&engine->ports_changed, true);
@@ -130,6 +153,8 @@ engine_free(struct xf_engine *engine)
 {
     ovs_mutex_lock(&engine->mutex);
     free(engine->database);
+    free(engine->db_remote);
+    free(engine->db_host);
     ovs_mutex_unlock(&engine->mutex);
     xf_neigh_drain(engine);
     mpsc_queue_destroy(&engine->news);
@@ -463,7 +488,10 @@ waiting_run(struct xf_engine *engine, long long int now_ms)
 static void
 job_run(struct xf_engine *engine, struct xf_job *job, long long int now_ms)
 {
-    char *error = job->command->run(engine, job);
+    char *error = (engine->config ? xf_config_check_job(engine->config, job)
+                   : NULL);
+
+    error = error ? error : job->command->run(engine, job);
 
     if (error) {
         job->failed = true;
@@ -532,6 +560,28 @@ config_run(struct xf_engine *engine, long long int now_ms)
     return xf_config_is_loaded(engine->config, now_ms);
 }
 
+/* Carries out what the database XenFlow says, if one is configured. */
+static void
+db_run(struct xf_engine *engine, long long int now_ms)
+{
+    ovs_mutex_lock(&engine->mutex);
+    if (engine->db_news && engine->config) {
+        engine->db_news = false;
+        xf_db_destroy(engine->db);
+        engine->db = NULL;
+        if (engine->db_remote[0]) {
+            engine->db = xf_db_create(engine, engine->db_remote,
+                                      engine->db_host);
+        } else {
+            xf_config_follow(engine->config, false);
+        }
+    }
+    ovs_mutex_unlock(&engine->mutex);
+    if (engine->db) {
+        xf_db_run(engine->db, now_ms);
+    }
+}
+
 static void
 engine_wait(struct xf_engine *engine)
 {
@@ -546,6 +596,9 @@ engine_wait(struct xf_engine *engine)
     }
     if (engine->config) {
         xf_config_wait(engine->config);
+    }
+    if (engine->db) {
+        xf_db_wait(engine->db);
     }
     if (!ovs_list_is_empty(&engine->syncing)) {
         poll_timer_wait(10);
@@ -572,6 +625,8 @@ engine_end(struct xf_engine *engine)
 {
     struct xf_router *router;
 
+    xf_db_destroy(engine->db);
+    engine->db = NULL;
     xf_config_destroy(engine->config);
     engine->config = NULL;
     LIST_FOR_EACH_SAFE (router, node, &engine->routers) {
@@ -606,6 +661,7 @@ engine_main(void *engine_)
         xf_listeners_run(engine->ready, now_ms);
         xf_translation_run(engine);
         if (config_run(engine, now_ms)) {
+            db_run(engine, now_ms);
             jobs_run(engine, now_ms);
         }
         xf_rules_run(engine, now_ms);

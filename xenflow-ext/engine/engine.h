@@ -46,6 +46,7 @@
 #include "core/rule-table.h"
 #include "xenflow/switch.h"
 
+struct smap;
 struct xf_engine;
 struct xf_router;
 
@@ -65,6 +66,10 @@ void xf_engine_keep(struct xf_engine *, const char *remote);
 /* The switch has a port of a router: connects to that database.  Commands wait
  * until what it says is in effect. */
 void xf_engine_load(struct xf_engine *);
+
+/* Settings of the switch, 'external_ids' of its row of Open_vSwitch, may have
+ * changed: where its database XenFlow is (engine/db.h).  Cheap if not. */
+void xf_engine_configure(struct xf_engine *, const struct smap *external_ids);
 
 /* Ports of routers, or what their datapaths can do, may have changed. */
 void xf_engine_ports_changed(struct xf_engine *);

@@ -52,6 +52,12 @@ xf_tls_trylock(void) OVS_TRY_LOCK(true, context_mutex)
 }
 
 void
+xf_tls_lock(void) OVS_ACQUIRES(context_mutex)
+{
+    ovs_mutex_lock(&context_mutex);
+}
+
+void
 xf_tls_unlock(void) OVS_RELEASES(context_mutex)
 {
     ovs_mutex_unlock(&context_mutex);

@@ -54,6 +54,10 @@ uint16_t xf_tls_port(const struct xf_tls *);
 struct stream *xf_tls_run(struct xf_tls *, long long int now_ms, char **why);
 void xf_tls_wait(const struct xf_tls *);
 
+/* For whoever else makes TLS connections in the engine's thread: not while the
+ * main thread changes the keys.  Released with xf_tls_unlock(). */
+void xf_tls_lock(void);
+
 /* True if no handshake is under way. */
 bool xf_tls_is_idle(const struct xf_tls *);
 

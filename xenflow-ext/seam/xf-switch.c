@@ -771,6 +771,12 @@ xf_switch_exit(void)
     ovsrcu_postpone(seam_destroy, s);
 }
 
+void
+xf_switch_configure(const struct smap *external_ids)
+{
+    xf_engine_configure(seam_get()->engine, external_ids);
+}
+
 bool
 xf_switch_keys_trylock(void)
 {

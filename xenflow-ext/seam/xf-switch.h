@@ -30,6 +30,7 @@
 #include "openvswitch/types.h"
 
 struct ofproto_dpif;
+struct smap;
 struct xf_engine;
 
 /* 'remote' is the switch's database. */
@@ -37,6 +38,9 @@ void xf_switch_init(const char *remote);
 void xf_switch_run(void);
 void xf_switch_wait(void);
 void xf_switch_exit(void);
+
+/* 'external_ids' of the switch's row of Open_vSwitch: in each turn. */
+void xf_switch_configure(const struct smap *external_ids);
 
 /* Held by bridge.c while it changes the TLS keys; false: not now. */
 bool xf_switch_keys_trylock(void);
