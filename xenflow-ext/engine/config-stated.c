@@ -184,6 +184,9 @@ xf_config_follow(struct xf_config *config, bool follows)
 
     config->follows = follows;
     config->in_step = false;
+    if (follows) {
+        xf_config_db_see_all(config->db);
+    }
     HMAP_FOR_EACH_SAFE (owner, node, &config->owners) {
         HMAP_FOR_EACH (entry, node, &owner->entries) {
             entry->stated_by = NULL;

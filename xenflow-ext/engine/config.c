@@ -483,6 +483,8 @@ xf_config_create(struct xf_engine *engine, const char *remote)
     ovs_list_init(&config->changed);
     ovs_list_init(&config->refused);
     ovs_list_init(&config->sent);
+    hmap_init(&config->places);
+    hmap_init(&config->places_by_row);
     return config;
 }
 
@@ -498,6 +500,7 @@ xf_config_destroy(struct xf_config *config)
             xf_config_owner_destroy(config, owner);
         }
         hmap_destroy(&config->owners);
+        xf_config_places_destroy(config);
         free(config);
     }
 }

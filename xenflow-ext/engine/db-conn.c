@@ -48,6 +48,7 @@ follow_columns(struct ovsdb_idl *idl)
     FOLLOW(router, name);
     FOLLOW(router, role);
     FOLLOW(router, state);
+    FOLLOW(router, backend);
     FOLLOW(router, separated);
     FOLLOW(router, translation);
     FOLLOW(router, settings);

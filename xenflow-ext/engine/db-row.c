@@ -31,6 +31,8 @@
 
 #define MTU_DEFAULT 1500
 #define PROTOCOL_DEFAULT 4      /* RTPROT_STATIC. */
+/* First of the numbers that kernels, which count from 1, don't get to. */
+#define IFINDEX_OWN (1 << 30)
 
 #define ROW(TYPE, ROW_) ((const struct xfrec_##TYPE *) (ROW_))
 
@@ -45,7 +47,8 @@ put_router(const struct xfrec_router *router, struct svec *words)
 }
 
 static bool
-router_words(const struct ovsdb_idl_row *row_, struct svec *words)
+router_words(const struct ovsdb_idl_row *row_,
+             const struct xf_place *place, struct svec *words)
 {
     const struct xfrec_router *row = ROW(router, row_);
     const struct smap_node **settings = smap_sort(&row->settings);
@@ -65,13 +68,36 @@ router_words(const struct ovsdb_idl_row *row_, struct svec *words)
                                          settings[i]->value));
     }
     free(settings);
+    if (place && place->listen[0] && !smap_get(&row->settings, "listen")) {
+        svec_add_nocopy(words, xasprintf("listen=%s", place->listen));
+        if (place->device[0]) {
+            svec_add_nocopy(words, xasprintf("device=%s", place->device));
+        }
+    }
     return true;
+}
+
+/* Number of an interface in the machine's kernel, 0: not known yet. */
+static uint32_t
+find_ifindex(const struct xfrec_interface *row, const struct xf_place *place)
+{
+    if (row->ifindex) {
+        return row->ifindex;
+    } else if (strcmp(row->router->role, "router")) {
+        return 0;               /* Only routes name interfaces by it. */
+    } else if (place && place->ifindex) {
+        return place->ifindex;
+    }
+    /* Without a machine of ours any will do until a speaker says another. */
+    return (strcmp(row->router->backend, "none") ? 0
+            : IFINDEX_OWN | (row->header_.uuid.parts[0] & (IFINDEX_OWN - 1)));
 }
 
 /* An interface that is nowhere yet states nothing.  That of a router that isn't
  * to run is down. */
 static bool
-interface_words(const struct ovsdb_idl_row *row_, struct svec *words)
+interface_words(const struct ovsdb_idl_row *row_,
+                const struct xf_place *place, struct svec *words)
 {
     const struct xfrec_interface *row = ROW(interface, row_);
 
@@ -81,11 +107,13 @@ interface_words(const struct ovsdb_idl_row *row_, struct svec *words)
     svec_add(words, row->name);
     svec_add_nocopy(words, xasprintf("vlan=%"PRId64, row->segment->vlan));
     svec_add_nocopy(words, xasprintf("mac=%s", row->mac));
-    if (row->vif[0]) {
-        svec_add_nocopy(words, xasprintf("vif=%s", row->vif));
+    if (row->vif[0] || (place && strcmp(row->router->role, "switch"))) {
+        svec_add_nocopy(words, xasprintf("vif=%s", row->vif[0] ? row->vif
+                                         : place->port));
     }
-    if (row->ifindex) {
-        svec_add_nocopy(words, xasprintf("ifindex=%"PRId64, row->ifindex));
+    uint32_t ifindex = find_ifindex(row, place);
+    if (ifindex) {
+        svec_add_nocopy(words, xasprintf("ifindex=%"PRIu32, ifindex));
     }
     if (row->mtu != MTU_DEFAULT) {
         svec_add_nocopy(words, xasprintf("mtu=%"PRId64, row->mtu));
@@ -106,7 +134,9 @@ interface_words(const struct ovsdb_idl_row *row_, struct svec *words)
 }
 
 static bool
-neighbor_words(const struct ovsdb_idl_row *row_, struct svec *words)
+neighbor_words(const struct ovsdb_idl_row *row_,
+               const struct xf_place *place OVS_UNUSED,
+               struct svec *words)
 {
     const struct xfrec_neighbor *row = ROW(neighbor, row_);
 
@@ -120,7 +150,9 @@ neighbor_words(const struct ovsdb_idl_row *row_, struct svec *words)
 }
 
 static bool
-route_words(const struct ovsdb_idl_row *row_, struct svec *words)
+route_words(const struct ovsdb_idl_row *row_,
+            const struct xf_place *place OVS_UNUSED,
+            struct svec *words)
 {
     const struct xfrec_static_route *row = ROW(static_route, row_);
 
@@ -160,7 +192,9 @@ put_priority(int64_t priority, struct svec *words)
 }
 
 static bool
-filter_words(const struct ovsdb_idl_row *row_, struct svec *words)
+filter_words(const struct ovsdb_idl_row *row_,
+             const struct xf_place *place OVS_UNUSED,
+             struct svec *words)
 {
     const struct xfrec_filter *row = ROW(filter, row_);
 
@@ -174,7 +208,9 @@ filter_words(const struct ovsdb_idl_row *row_, struct svec *words)
 }
 
 static bool
-flow_words(const struct ovsdb_idl_row *row_, struct svec *words)
+flow_words(const struct ovsdb_idl_row *row_,
+           const struct xf_place *place OVS_UNUSED,
+           struct svec *words)
 {
     const struct xfrec_flow *row = ROW(flow, row_);
 
@@ -188,7 +224,9 @@ flow_words(const struct ovsdb_idl_row *row_, struct svec *words)
 }
 
 static bool
-selection_words(const struct ovsdb_idl_row *row_, struct svec *words)
+selection_words(const struct ovsdb_idl_row *row_,
+                const struct xf_place *place OVS_UNUSED,
+                struct svec *words)
 {
     const struct xfrec_selection *row = ROW(selection, row_);
 

@@ -90,6 +90,10 @@ db_to_json(const struct xf_db *db)
     xf_json_put_int(object, "rows", n);
     xf_json_put_int(object, "refused", db->n_errors);
     json_object_put(object, "without_port", routers_without_port(db));
+    xf_json_put_int(object, "read", db->n_read);
+    xf_json_put_int(object, "applied", db->n_applied);
+    xf_json_put_int(object, "withdrawn", db->n_withdrawn);
+    xf_json_put_int(object, "transactions", db->n_written_txns);
     if (db->write_error) {
         json_object_put_string(object, "write_error", db->write_error);
     }
@@ -121,6 +125,10 @@ static const struct xf_column db_columns[] = {
     { "without_port", "without port", false, format_names },
     { "rows", "rows", false, NULL },
     { "refused", "refused", false, NULL },
+    { "read", "rows read", false, NULL },
+    { "applied", "carried out", false, NULL },
+    { "withdrawn", "taken back", false, NULL },
+    { "transactions", "transactions", false, NULL },
     { "write_error", "write error", false, NULL },
 };
 

@@ -20,7 +20,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "coverage.h"
 #include "engine/engine-private.h"
 #include "hash.h"
 #include "openvswitch/poll-loop.h"
@@ -29,10 +28,6 @@
 #include "timeval.h"
 #include "util.h"
 #include "xenflow-ext/xenflow-idl.h"
-
-COVERAGE_DEFINE(xf_db_row);
-COVERAGE_DEFINE(xf_db_apply);
-COVERAGE_DEFINE(xf_db_withdraw);
 
 static void carry_out(struct xf_db *);
 static void acknowledge(struct xf_db *);
@@ -267,7 +262,10 @@ object_read(struct xf_db_object *object, const struct ovsdb_idl_row *row)
     struct svec words = SVEC_EMPTY_INITIALIZER;
     char *error = NULL;
 
-    if (table->words(row, &words)) {
+    const struct xf_place *place
+        = xf_config_place(object->db->engine->config, &object->uuid);
+
+    if (table->words(row, place, &words)) {
         struct xf_job *job = xf_job_create(xf_command_find(table->kind->add),
                                            words.n,
                                            (const char **) words.names,
@@ -290,6 +288,17 @@ object_read(struct xf_db_object *object, const struct ovsdb_idl_row *row)
     object_set_error(object, error);
 }
 
+static void
+reread(struct xf_db_object *object, const struct ovsdb_idl_row *row)
+{
+    free(object->router);
+    free(object->key);
+    free(object->text);
+    object->router = object->key = object->text = NULL;
+    object_read(object, row);
+    object_move(object, &object->db->changed);
+}
+
 /* 'row' of 'table' has come, changed, or ('deleted') gone.  All that have gone
  * must be told of before the others. */
 void
@@ -298,12 +307,13 @@ xf_db_row(struct xf_db *db, const struct xf_db_table *table,
 {
     struct xf_db_object *object = object_find(db, &row->uuid);
 
-    COVERAGE_INC(xf_db_row);
+    db->n_read++;
     if (deleted) {
         if (!object) {
             return;
         }
         object->gone = true;
+        object_move(object, &db->changed);
     } else {
         if (!object) {
             object = object_create(db, table, &row->uuid);
@@ -311,13 +321,22 @@ xf_db_row(struct xf_db *db, const struct xf_db_table *table,
             return;
         }
         object->gone = false;
-        free(object->router);
-        free(object->key);
-        free(object->text);
-        object->router = object->key = object->text = NULL;
-        object_read(object, row);
+        reread(object, row);
     }
-    object_move(object, &db->changed);
+}
+
+/* See engine/db.h. */
+void
+xf_db_place_changed(struct xf_db *db, const struct uuid *uuid)
+{
+    struct xf_db_object *object = object_find(db, uuid);
+    const struct ovsdb_idl_row *row
+        = object ? ovsdb_idl_get_row_for_uuid(db->idl, object->table->class,
+                                              uuid) : NULL;
+
+    if (row && !object->gone) {
+        reread(object, row);
+    }
 }
 
 /* 'entry' isn't stated by its object any more. */
@@ -461,7 +480,7 @@ withdraw_one(struct xf_db *db, struct ovs_list *list)
         = CONTAINER_OF(ovs_list_pop_front(list), struct xf_config_entry,
                        released_node);
 
-    COVERAGE_INC(xf_db_withdraw);
+    db->n_withdrawn++;
     ovs_list_init(&entry->released_node);
     xf_config_withdraw(db->engine->config, entry);
     db->progress = true;
@@ -485,7 +504,7 @@ apply_one(struct xf_db *db, struct ovs_list *list)
         = CONTAINER_OF(ovs_list_pop_front(list), struct xf_db_object,
                        list_node);
 
-    COVERAGE_INC(xf_db_apply);
+    db->n_applied++;
     ovs_list_init(&object->list_node);
     xf_config_apply(db->engine->config, object->entry);
     if (object->entry->error) {

@@ -48,6 +48,11 @@
  * the database doesn't have, and only if it has our Host row: an empty database
  * takes nothing away.
  *
+ * What depends on the host and not on the operator (a machine's back-end, the
+ * number of its interface in its kernel, where its routing daemon is to be heard)
+ * xenflow-hostd says in Open_vSwitch, in external_ids of the ports: see
+ * config-place.c.  What the rows say wins.
+ *
  * Acknowledgement
  * ---------------
  * In step, nothing left to carry out, and all changes up to then acknowledged by
@@ -58,8 +63,7 @@
  *
  * Cost
  * ----
- * A changed row costs O(log n) in the connection and O(1) here; coverage counters
- * xf_db_row, xf_db_apply and xf_db_withdraw count.  A change of a Router row
+ * A changed row costs O(log n) in the connection and O(1) here; db-show counts.  A change of a Router row
  * also looks at the router's children, a router that comes or goes at all
  * routers.  Carrying out stops after XF_DB_TURN_US and goes on in the next turn
  * of the engine's thread.
@@ -82,6 +86,7 @@ struct xf_config_entry;
 struct xf_config_kind;
 struct xf_db;
 struct xf_engine;
+struct xf_place;
 
 /* What our rows of Row_Error say in 'daemon'. */
 #define XF_DB_DAEMON "ovs-vswitchd"
@@ -111,6 +116,9 @@ void xf_db_wait(struct xf_db *);
 struct xf_db_object;
 void xf_db_error_changed(struct xf_db_object *);
 
+/* For config-place.c: xenflow-hostd says something else of row 'uuid'. */
+void xf_db_place_changed(struct xf_db *, const struct uuid *uuid);
+
 /* ---- What the files of this module share. ---- */
 
 /* How the rows of one table become objects. */
@@ -122,7 +130,8 @@ struct xf_db_table {
     bool looks_further;
     /* Appends the arguments of the command, the router first.  Returns false if
      * the row states nothing (yet). */
-    bool (*words)(const struct ovsdb_idl_row *, struct svec *);
+    bool (*words)(const struct ovsdb_idl_row *, const struct xf_place *,
+                  struct svec *);
     /* Name of its router, or NULL. */
     const char *(*router)(const struct ovsdb_idl_row *);
     /* Condition "router is 'router'". */
@@ -185,6 +194,9 @@ struct xf_db {
     struct ovs_list again;      /* Refused in this batch. */
     bool progress;              /* Something succeeded since. */
     int n_passes;
+
+    /* For db-show: rows looked at, and what was done. */
+    uint64_t n_read, n_applied, n_withdrawn, n_written_txns;
 
     /* Acknowledgement. */
     int64_t cfg;                /* Seen; -1: none. */

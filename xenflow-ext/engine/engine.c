@@ -572,12 +572,14 @@ db_run(struct xf_engine *engine, long long int now_ms)
         if (engine->db_remote[0]) {
             engine->db = xf_db_create(engine, engine->db_remote,
                                       engine->db_host);
+            /* First of all, what is kept of it. */
+            xf_config_load(engine->config, now_ms);
         } else {
             xf_config_follow(engine->config, false);
         }
     }
     ovs_mutex_unlock(&engine->mutex);
-    if (engine->db) {
+    if (engine->db && xf_config_is_loaded(engine->config, now_ms)) {
         xf_db_run(engine->db, now_ms);
     }
 }
