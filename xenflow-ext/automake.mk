@@ -91,7 +91,6 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/command.c \
 	xenflow-ext/engine/config-db.c \
 	xenflow-ext/engine/config-entry.c \
-	xenflow-ext/engine/config-place.c \
 	xenflow-ext/engine/config-stated.c \
 	xenflow-ext/engine/config.c \
 	xenflow-ext/engine/config.h \

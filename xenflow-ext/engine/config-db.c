@@ -28,8 +28,7 @@
 VLOG_DEFINE_THIS_MODULE(xf_config_db);
 
 /* The connection to the switch's database: Interface rows of type "xenflow",
- * of these the columns name, type and external_ids; those of all types if there
- * is a database XenFlow. */
+ * of these the columns name, type and external_ids. */
 
 #define TRY_AGAIN_MS 100        /* After a transaction that was interrupted, */
 #define ERROR_MS 5000           /* and after one that was refused. */
@@ -63,18 +62,6 @@ xf_config_db_create(const char *remote)
     ovsdb_idl_condition_destroy(&condition);
     db->remote = xstrdup(remote);
     return db;
-}
-
-/* From now on monitors interfaces of all types: see config-place.c. */
-void
-xf_config_db_see_all(struct xf_config_db *db)
-{
-    struct ovsdb_idl_condition condition;
-
-    ovsdb_idl_condition_init(&condition);
-    ovsdb_idl_condition_add_clause_true(&condition);
-    ovsrec_interface_set_condition(db->idl, &condition);
-    ovsdb_idl_condition_destroy(&condition);
 }
 
 /* Connects to the database, now and whenever the connection is lost. */
@@ -129,7 +116,6 @@ rows_run(struct xf_config *config)
 
     OVSREC_INTERFACE_FOR_EACH_TRACKED (row, db->idl) {
         if (ovsrec_interface_is_deleted(row)) {
-            xf_config_place_row(config, row, true);
             xf_config_row_remove(config, row->name, row);
         }
     }
@@ -137,7 +123,6 @@ rows_run(struct xf_config *config)
         if (ovsrec_interface_is_deleted(row)) {
             continue;
         }
-        xf_config_place_row(config, row, false);
         /* A server that knows no conditions sends all. */
         if (!strcmp(row->type, "xenflow")) {
             xf_config_row_add(config, row->name, row, &row->header_.uuid,

@@ -419,6 +419,7 @@ xf_config_owner_destroy(struct xf_config *config, struct xf_config_owner *owner)
     ovs_list_remove(&owner->changed_node);
     ovs_list_remove(&owner->refused_node);
     hmap_remove(&config->owners, &owner->node);
+    free(owner->hostd);
     free(owner->name);
     free(owner);
 }

@@ -184,9 +184,6 @@ xf_config_follow(struct xf_config *config, bool follows)
 
     config->follows = follows;
     config->in_step = false;
-    if (follows) {
-        xf_config_db_see_all(config->db);
-    }
     HMAP_FOR_EACH_SAFE (owner, node, &config->owners) {
         HMAP_FOR_EACH (entry, node, &owner->entries) {
             entry->stated_by = NULL;
@@ -220,6 +217,35 @@ xf_config_restate(struct xf_config *config, struct xf_config_owner *owner)
     HMAP_FOR_EACH (entry, node, &owner->entries) {
         xf_config_entry_dirty(config, entry);
     }
+}
+
+/* What a machine is on this host xenflow-hostd says in the same row, as words of
+ * the commands that add objects: hostd-router, hostd-port-NAME.  If they have
+ * changed, those who state such objects are told to look again. */
+void
+xf_config_hostd_run(struct xf_config_owner *owner)
+{
+    const struct smap_node **nodes = smap_sort(owner->ids);
+    struct xf_config_entry *entry;
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    for (size_t i = 0; i < smap_count(owner->ids); i++) {
+        if (!strncmp(nodes[i]->key, XF_CONFIG_HOSTD,
+                     strlen(XF_CONFIG_HOSTD))) {
+            ds_put_format(&ds, "%s=%s\n", nodes[i]->key, nodes[i]->value);
+        }
+    }
+    free(nodes);
+    if (strcmp(ds_cstr(&ds), owner->hostd ? owner->hostd : "")) {
+        free(owner->hostd);
+        owner->hostd = ds_steal_cstr(&ds);
+        HMAP_FOR_EACH (entry, node, &owner->entries) {
+            if (entry->stated_by && entry->kind <= XF_KIND_PORT) {
+                xf_db_look_again(entry->stated_by);
+            }
+        }
+    }
+    ds_destroy(&ds);
 }
 
 /* See engine/config.h. */

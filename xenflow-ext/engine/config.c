@@ -393,6 +393,7 @@ xf_config_row_add(struct xf_config *config, const char *name,
     }
     owner->row = row;
     owner->ids = ids;
+    xf_config_hostd_run(owner);
     if (ovs_list_is_empty(&owner->changed_node)) {
         ovs_list_push_back(&config->changed, &owner->changed_node);
     }
@@ -483,8 +484,6 @@ xf_config_create(struct xf_engine *engine, const char *remote)
     ovs_list_init(&config->changed);
     ovs_list_init(&config->refused);
     ovs_list_init(&config->sent);
-    hmap_init(&config->places);
-    hmap_init(&config->places_by_row);
     return config;
 }
 
@@ -500,7 +499,6 @@ xf_config_destroy(struct xf_config *config)
             xf_config_owner_destroy(config, owner);
         }
         hmap_destroy(&config->owners);
-        xf_config_places_destroy(config);
         free(config);
     }
 }

@@ -147,6 +147,8 @@ struct json *xf_config_to_json(const struct xf_config *, const char *router);
 
 #define XF_CONFIG_PREFIX "xenflow-"
 #define XF_CONFIG_SEPARATOR "," /* Of an object's words in its key. */
+/* Beginning of the keys of xenflow-hostd: see xf_config_hostd_run(). */
+#define XF_CONFIG_HOSTD "hostd-"
 /* Key of routers that the database XenFlow has. */
 #define XF_CONFIG_DATABASE XF_CONFIG_PREFIX "database"
 /* Objects of such a router that are kept, ports and the router apart. */
@@ -210,23 +212,14 @@ struct xf_config_owner {
     struct uuid uuid;           /* Of the last row. */
     bool fresh;                 /* This row wasn't compared yet. */
     struct xf_config *config;
+    char *hostd;                /* What xenflow-hostd said in the row last, or
+                                 * NULL. */
     bool from_database;         /* The database XenFlow has this router. */
     size_t n_kept;              /* Entries with 'kept'. */
     struct hmap entries;        /* Of 'struct xf_config_entry'. */
     struct ovs_list dirty;
     struct ovs_list refused;
     size_t n_refused;
-};
-
-/* What xenflow-hostd says of a row of the database XenFlow. */
-struct xf_place {
-    struct hmap_node node;      /* In config's 'places'. */
-    struct hmap_node row_node;  /* In config's 'places_by_row'. */
-    struct uuid object;         /* The row. */
-    struct uuid row;            /* The Interface that says so. */
-    char *port;                 /* Its name. */
-    uint32_t ifindex;           /* In the machine's kernel; 0: unknown. */
-    char *listen, *device;      /* As in router-add; "": none. */
 };
 
 struct xf_config {
@@ -237,8 +230,6 @@ struct xf_config {
     struct ovs_list changed;    /* Owners whose row is to be compared. */
     struct ovs_list refused;    /* Owners with refused entries. */
     struct ovs_list sent;       /* Entries in the transaction under way. */
-    struct hmap places;         /* Of 'struct xf_place'. */
-    struct hmap places_by_row;
     uint64_t seq;               /* Counts what became dirty, */
     uint64_t sent_seq;          /* that number when it was sent last, */
     uint64_t written_seq;       /* and when all before was written. */
@@ -306,16 +297,9 @@ void xf_config_follow(struct xf_config *, bool follows);
 struct xf_config_entry *xf_config_mark(struct xf_config *,
                                        struct xf_config_owner *);
 void xf_config_restate(struct xf_config *, struct xf_config_owner *);
-
-/* config-place.c */
-const struct xf_place *xf_config_place(const struct xf_config *,
-                                       const struct uuid *object);
-void xf_config_place_row(struct xf_config *, const struct ovsrec_interface *,
-                         bool gone);
-void xf_config_places_destroy(struct xf_config *);
+void xf_config_hostd_run(struct xf_config_owner *);
 
 /* config-db.c */
-void xf_config_db_see_all(struct xf_config_db *);
 struct xf_config_db *xf_config_db_create(const char *remote);
 void xf_config_db_connect(struct xf_config_db *);
 void xf_config_db_destroy(struct xf_config_db *);

@@ -47,8 +47,7 @@ put_router(const struct xfrec_router *router, struct svec *words)
 }
 
 static bool
-router_words(const struct ovsdb_idl_row *row_,
-             const struct xf_place *place, struct svec *words)
+router_words(const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_router *row = ROW(router, row_);
     const struct smap_node **settings = smap_sort(&row->settings);
@@ -68,36 +67,13 @@ router_words(const struct ovsdb_idl_row *row_,
                                          settings[i]->value));
     }
     free(settings);
-    if (place && place->listen[0] && !smap_get(&row->settings, "listen")) {
-        svec_add_nocopy(words, xasprintf("listen=%s", place->listen));
-        if (place->device[0]) {
-            svec_add_nocopy(words, xasprintf("device=%s", place->device));
-        }
-    }
     return true;
-}
-
-/* Number of an interface in the machine's kernel, 0: not known yet. */
-static uint32_t
-find_ifindex(const struct xfrec_interface *row, const struct xf_place *place)
-{
-    if (row->ifindex) {
-        return row->ifindex;
-    } else if (strcmp(row->router->role, "router")) {
-        return 0;               /* Only routes name interfaces by it. */
-    } else if (place && place->ifindex) {
-        return place->ifindex;
-    }
-    /* Without a machine of ours any will do until a speaker says another. */
-    return (strcmp(row->router->backend, "none") ? 0
-            : IFINDEX_OWN | (row->header_.uuid.parts[0] & (IFINDEX_OWN - 1)));
 }
 
 /* An interface that is nowhere yet states nothing.  That of a router that isn't
  * to run is down. */
 static bool
-interface_words(const struct ovsdb_idl_row *row_,
-                const struct xf_place *place, struct svec *words)
+interface_words(const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_interface *row = ROW(interface, row_);
 
@@ -107,13 +83,11 @@ interface_words(const struct ovsdb_idl_row *row_,
     svec_add(words, row->name);
     svec_add_nocopy(words, xasprintf("vlan=%"PRId64, row->segment->vlan));
     svec_add_nocopy(words, xasprintf("mac=%s", row->mac));
-    if (row->vif[0] || (place && strcmp(row->router->role, "switch"))) {
-        svec_add_nocopy(words, xasprintf("vif=%s", row->vif[0] ? row->vif
-                                         : place->port));
+    if (row->vif[0]) {
+        svec_add_nocopy(words, xasprintf("vif=%s", row->vif));
     }
-    uint32_t ifindex = find_ifindex(row, place);
-    if (ifindex) {
-        svec_add_nocopy(words, xasprintf("ifindex=%"PRIu32, ifindex));
+    if (row->ifindex) {
+        svec_add_nocopy(words, xasprintf("ifindex=%"PRId64, row->ifindex));
     }
     if (row->mtu != MTU_DEFAULT) {
         svec_add_nocopy(words, xasprintf("mtu=%"PRId64, row->mtu));
@@ -134,9 +108,57 @@ interface_words(const struct ovsdb_idl_row *row_,
 }
 
 static bool
-neighbor_words(const struct ovsdb_idl_row *row_,
-               const struct xf_place *place OVS_UNUSED,
-               struct svec *words)
+has_option(const struct svec *words, const char *option)
+{
+    size_t n = strcspn(option, "=");
+
+    for (size_t i = 0; i < words->n; i++) {
+        if (!strncmp(words->names[i], option, n)
+            && words->names[i][n] == '=') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where a speaker is heard, unless the operator says that. */
+static void
+complete_router(const struct ovsdb_idl_row *row, const struct svec *said,
+                struct svec *words)
+{
+    if (!smap_get(&ROW(router, row)->settings, "listen")) {
+        svec_append(words, said);
+    }
+}
+
+/* A switch hands nothing to its machine, and only routes name interfaces by
+ * their number there.  Without a machine of ours any number will do until a
+ * speaker says another. */
+static void
+complete_interface(const struct ovsdb_idl_row *row_, const struct svec *said,
+                   struct svec *words)
+{
+    const struct xfrec_interface *row = ROW(interface, row_);
+    bool routes = !strcmp(row->router->role, "router");
+
+    for (size_t i = 0; i < said->n; i++) {
+        bool taken = routes || (!strncmp(said->names[i], "vif=", 4)
+                                && strcmp(row->router->role, "switch"));
+
+        if (taken && !has_option(words, said->names[i])) {
+            svec_add(words, said->names[i]);
+        }
+    }
+    if (routes && !strcmp(row->router->backend, "none")
+        && !has_option(words, "ifindex")) {
+        uint32_t n = row->header_.uuid.parts[0] & (IFINDEX_OWN - 1);
+
+        svec_add_nocopy(words, xasprintf("ifindex=%"PRIu32, IFINDEX_OWN | n));
+    }
+}
+
+static bool
+neighbor_words(const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_neighbor *row = ROW(neighbor, row_);
 
@@ -150,9 +172,7 @@ neighbor_words(const struct ovsdb_idl_row *row_,
 }
 
 static bool
-route_words(const struct ovsdb_idl_row *row_,
-            const struct xf_place *place OVS_UNUSED,
-            struct svec *words)
+route_words(const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_static_route *row = ROW(static_route, row_);
 
@@ -192,9 +212,7 @@ put_priority(int64_t priority, struct svec *words)
 }
 
 static bool
-filter_words(const struct ovsdb_idl_row *row_,
-             const struct xf_place *place OVS_UNUSED,
-             struct svec *words)
+filter_words(const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_filter *row = ROW(filter, row_);
 
@@ -208,9 +226,7 @@ filter_words(const struct ovsdb_idl_row *row_,
 }
 
 static bool
-flow_words(const struct ovsdb_idl_row *row_,
-           const struct xf_place *place OVS_UNUSED,
-           struct svec *words)
+flow_words(const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_flow *row = ROW(flow, row_);
 
@@ -224,9 +240,7 @@ flow_words(const struct ovsdb_idl_row *row_,
 }
 
 static bool
-selection_words(const struct ovsdb_idl_row *row_,
-                const struct xf_place *place OVS_UNUSED,
-                struct svec *words)
+selection_words(const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_selection *row = ROW(selection, row_);
 
@@ -261,18 +275,19 @@ CHILD_NAME(filter)
 CHILD_NAME(flow)
 CHILD_NAME(selection)
 
-#define CHILD(NAME, TYPE, KIND, LOOKS_FURTHER, WORDS)                   \
+#define CHILD(NAME, TYPE, KIND, LOOKS_FURTHER, WORDS, COMPLETE)         \
     { NAME, &xfrec_table_##TYPE, &xf_config_kinds[KIND], LOOKS_FURTHER, \
-      WORDS, TYPE##_router_name, xfrec_##TYPE##_add_clause_router }
+      WORDS, COMPLETE, TYPE##_router_name, xfrec_##TYPE##_add_clause_router }
 
 /* In the order of their kinds. */
 const struct xf_db_table xf_db_tables[XF_N_DB_TABLES] = {
     { "Router", &xfrec_table_router, &xf_config_kinds[0], false,
-      router_words, router_name, NULL },
-    CHILD("Interface", interface, 1, true, interface_words),
-    CHILD("Neighbor", neighbor, 2, true, neighbor_words),
-    CHILD("Static_Route", static_route, 3, false, route_words),
-    CHILD("Filter", filter, 4, false, filter_words),
-    CHILD("Flow", flow, 5, false, flow_words),
-    CHILD("Selection", selection, 6, true, selection_words),
+      router_words, complete_router, router_name, NULL },
+    CHILD("Interface", interface, 1, true, interface_words,
+          complete_interface),
+    CHILD("Neighbor", neighbor, 2, true, neighbor_words, NULL),
+    CHILD("Static_Route", static_route, 3, false, route_words, NULL),
+    CHILD("Filter", filter, 4, false, filter_words, NULL),
+    CHILD("Flow", flow, 5, false, flow_words, NULL),
+    CHILD("Selection", selection, 6, true, selection_words, NULL),
 };

@@ -254,6 +254,31 @@ says_the_same(const struct xf_db_object *object,
     return true;
 }
 
+/* Appends what xenflow-hostd says of the object of 'words'. */
+static void
+put_hostd_words(const struct xf_db_object *object,
+                const struct ovsdb_idl_row *row, struct svec *words)
+{
+    const struct xf_db_table *table = object->table;
+    const struct xf_config_owner *owner = xf_config_owner_find(
+        object->db->engine->config, words->names[0]);
+
+    struct svec said = SVEC_EMPTY_INITIALIZER;
+
+    if (!table->complete) {
+        return;
+    } else if (owner && owner->ids) {
+        char *key = xasprintf(XF_CONFIG_HOSTD"%s%s%s", table->kind->name,
+                              table->kind->n_words ? "-" : "",
+                              table->kind->n_words ? words->names[1] : "");
+
+        svec_parse_words(&said, smap_get_def(owner->ids, key, ""));
+        free(key);
+    }
+    table->complete(row, &said, words);
+    svec_destroy(&said);
+}
+
 /* Notes what 'row' says.  On an error 'object' goes on stating what it did. */
 static void
 object_read(struct xf_db_object *object, const struct ovsdb_idl_row *row)
@@ -262,10 +287,9 @@ object_read(struct xf_db_object *object, const struct ovsdb_idl_row *row)
     struct svec words = SVEC_EMPTY_INITIALIZER;
     char *error = NULL;
 
-    const struct xf_place *place
-        = xf_config_place(object->db->engine->config, &object->uuid);
+    if (table->words(row, &words)) {
+        put_hostd_words(object, row, &words);
 
-    if (table->words(row, place, &words)) {
         struct xf_job *job = xf_job_create(xf_command_find(table->kind->add),
                                            words.n,
                                            (const char **) words.names,
@@ -327,12 +351,10 @@ xf_db_row(struct xf_db *db, const struct xf_db_table *table,
 
 /* See engine/db.h. */
 void
-xf_db_place_changed(struct xf_db *db, const struct uuid *uuid)
+xf_db_look_again(struct xf_db_object *object)
 {
-    struct xf_db_object *object = object_find(db, uuid);
-    const struct ovsdb_idl_row *row
-        = object ? ovsdb_idl_get_row_for_uuid(db->idl, object->table->class,
-                                              uuid) : NULL;
+    const struct ovsdb_idl_row *row = ovsdb_idl_get_row_for_uuid(
+        object->db->idl, object->table->class, &object->uuid);
 
     if (row && !object->gone) {
         reread(object, row);

@@ -50,8 +50,8 @@
  *
  * What depends on the host and not on the operator (a machine's back-end, the
  * number of its interface in its kernel, where its routing daemon is to be heard)
- * xenflow-hostd says in Open_vSwitch, in external_ids of the ports: see
- * config-place.c.  What the rows say wins.
+ * xenflow-hostd says in Open_vSwitch, in external_ids of the router's port: see
+ * xf_config_hostd_run().  What the rows say wins.
  *
  * Acknowledgement
  * ---------------
@@ -86,7 +86,6 @@ struct xf_config_entry;
 struct xf_config_kind;
 struct xf_db;
 struct xf_engine;
-struct xf_place;
 
 /* What our rows of Row_Error say in 'daemon'. */
 #define XF_DB_DAEMON "ovs-vswitchd"
@@ -116,8 +115,8 @@ void xf_db_wait(struct xf_db *);
 struct xf_db_object;
 void xf_db_error_changed(struct xf_db_object *);
 
-/* For config-place.c: xenflow-hostd says something else of row 'uuid'. */
-void xf_db_place_changed(struct xf_db *, const struct uuid *uuid);
+/* For config-stated.c: xenflow-hostd says something else of 'object'. */
+void xf_db_look_again(struct xf_db_object *);
 
 /* ---- What the files of this module share. ---- */
 
@@ -130,8 +129,11 @@ struct xf_db_table {
     bool looks_further;
     /* Appends the arguments of the command, the router first.  Returns false if
      * the row states nothing (yet). */
-    bool (*words)(const struct ovsdb_idl_row *, const struct xf_place *,
-                  struct svec *);
+    bool (*words)(const struct ovsdb_idl_row *, struct svec *);
+    /* Appends to 'words' what xenflow-hostd has 'said', as far as the row
+     * doesn't say it; NULL: it says nothing of such. */
+    void (*complete)(const struct ovsdb_idl_row *, const struct svec *said,
+                     struct svec *words);
     /* Name of its router, or NULL. */
     const char *(*router)(const struct ovsdb_idl_row *);
     /* Condition "router is 'router'". */
