@@ -249,6 +249,7 @@ parts_parse(const struct xf_kind *kind, const char *name, struct parts *parts)
  * this program talks to. */
 static struct ovsdb_idl_index *name_indexes[ARRAY_SIZE(xf_kinds)];
 static struct ovsdb_idl_index *mac_index;
+static struct ovsdb_idl_index *route_index;
 
 void
 xf_indexes_create(struct ovsdb_idl *idl)
@@ -265,6 +266,25 @@ xf_indexes_create(struct ovsdb_idl *idl)
                                                      kind->parent));
     }
     mac_index = ovsdb_idl_index_create1(idl, &xfrec_interface_col_mac);
+    route_index = ovsdb_idl_index_create2(idl, &xfrec_static_route_col_prefix,
+                                          &xfrec_static_route_col_router);
+}
+
+const struct xfrec_static_route *
+xf_route_find(const struct xfrec_router *router, const char *prefix,
+              int64_t metric)
+{
+    struct xfrec_static_route *key
+        = xfrec_static_route_index_init_row(route_index);
+    const struct xfrec_static_route *route, *found = NULL;
+
+    xfrec_static_route_index_set_prefix(key, prefix);
+    xfrec_static_route_index_set_router(key, router);
+    XFREC_STATIC_ROUTE_FOR_EACH_EQUAL (route, key, route_index) {
+        found = route->metric == metric ? route : found;
+    }
+    xfrec_static_route_index_destroy_row(key);
+    return found;
 }
 
 static void

@@ -58,21 +58,6 @@ find_iface(struct ctl_context *ctx, const struct xfrec_router *router,
 
 /* ---- Routes. ---- */
 
-static const struct xfrec_static_route *
-find_route(struct ctl_context *ctx, const struct xfrec_router *router,
-           const char *prefix, int64_t metric)
-{
-    const struct xfrec_static_route *route;
-
-    XFREC_STATIC_ROUTE_FOR_EACH (route, ctx->idl) {
-        if (route->router == router && route->metric == metric
-            && !strcmp(route->prefix, prefix)) {
-            return route;
-        }
-    }
-    return NULL;
-}
-
 static const char *
 route_action(enum xf_route_type type)
 {
@@ -107,7 +92,7 @@ write_route(struct ctl_context *ctx, const struct xfrec_router *router,
             const char *prefix, const struct xf_args *args)
 {
     const struct xfrec_static_route *route
-        = find_route(ctx, router, prefix, args->metric);
+        = xf_route_find(router, prefix, args->metric);
     struct sset hops = SSET_INITIALIZER(&hops);
 
     for (size_t i = 0; i < args->n_hops; i++) {
@@ -155,8 +140,9 @@ rule_add(struct ctl_context *ctx, const struct xfrec_router *router, int n,
 }
 
 static char *
-rule_del(struct ctl_context *ctx, const struct xfrec_router *router, int n,
-         const char *argv[], bool *found)
+rule_del(struct ctl_context *ctx OVS_UNUSED,
+         const struct xfrec_router *router, int n, const char *argv[],
+         bool *found)
 {
     struct xf_prefix prefix;
     char *error = xf_args_parse_prefix(argv[0], &prefix);
@@ -176,7 +162,7 @@ rule_del(struct ctl_context *ctx, const struct xfrec_router *router, int n,
 
         xf_prefix_format(&prefix, &ds);
         const struct xfrec_static_route *route
-            = find_route(ctx, router, ds_cstr(&ds), metric);
+            = xf_route_find(router, ds_cstr(&ds), metric);
         *found = route;
         if (route) {
             xfrec_static_route_delete(route);

@@ -90,6 +90,10 @@ const struct xf_kind *xf_kind_of_table(const char *table_name);
 const char *xf_kind_noun(const struct xf_kind *);
 const struct xf_field *xf_key_find(const struct xf_kind *, const char *name);
 void xf_indexes_create(struct ovsdb_idl *);
+/* The route of 'router', or NULL. */
+const struct xfrec_static_route *xf_route_find(const struct xfrec_router *,
+                                               const char *prefix,
+                                               int64_t metric);
 xf_row *xf_mac_find(xf_row *except, const char *mac);
 char *xf_keys_names(const struct xf_kind *);
 char *xf_name_check(const char *s, char **canonical) OVS_WARN_UNUSED_RESULT;
