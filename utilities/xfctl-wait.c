@@ -24,9 +24,9 @@
 #include "util.h"
 
 /* Who has carried out what.  The host daemon and the switch of a host
- * acknowledge the whole of the database up to a number (XF_Global:cfg); what they
- * refused is in Row_Error, and what they couldn't bring about in the error columns
- * of their states. */
+ * acknowledge the whole of the database up to a number (XF_Global:cfg); what
+ * they refused is in Row_Error, and what they couldn't bring about in the
+ * error columns of their states. */
 
 #define MISSED_PERIODS 3        /* A host silent for so many is down. */
 
@@ -67,7 +67,7 @@ find_switch_state(struct ovsdb_idl *idl, const char *host)
     return NULL;
 }
 
-/* Appends to 'ds' which daemons of 'host' haven't carried out 'cfg', if any. */
+/* Appends to 'ds' which daemons of 'host' haven't carried out 'cfg'. */
 static void
 put_late(struct ovsdb_idl *idl, const char *host, int64_t cfg, struct ds *ds)
 {
@@ -126,8 +126,8 @@ find_errors(struct ovsdb_idl *idl)
     return text;
 }
 
-/* Whether all hosts have acknowledged 'cfg' ('*done').  Returns a sentence about
- * those that haven't, or, if all have, about what went wrong; or NULL. */
+/* Whether all hosts have acknowledged 'cfg' ('*done').  Returns a sentence
+ * about those that haven't, or, if all have, about what went wrong; or NULL. */
 char *
 xf_wait_check(struct ovsdb_idl *idl, int64_t cfg, bool *done)
 {

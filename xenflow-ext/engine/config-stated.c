@@ -195,8 +195,8 @@ xf_config_follow(struct xf_config *config, bool follows)
     }
 }
 
-/* The row of 'owner' is a new one: has all that is in effect written to it, and
- * all else removed. */
+/* The row of 'owner' is a new one: has all that is in effect written to it,
+ * and all else removed. */
 void
 xf_config_restate(struct xf_config *config, struct xf_config_owner *owner)
 {
@@ -219,9 +219,9 @@ xf_config_restate(struct xf_config *config, struct xf_config_owner *owner)
     }
 }
 
-/* What a machine is on this host xenflow-hostd says in the same row, as words of
- * the commands that add objects: hostd-router, hostd-port-NAME.  If they have
- * changed, those who state such objects are told to look again. */
+/* What a machine is on this host xenflow-hostd says in the same row, as words
+ * of the commands that add objects: hostd-router, hostd-port-NAME.  If they
+ * have changed, those who state such objects are told to look again. */
 void
 xf_config_hostd_run(struct xf_config_owner *owner)
 {

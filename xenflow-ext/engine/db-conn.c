@@ -205,8 +205,8 @@ xf_db_conn_create(struct xf_db *db)
     VLOG_INFO("database XenFlow: %s, as host %s", db->remote, db->host);
 }
 
-/* Looks whether our Host row has come, gone or been replaced.  A database without
- * it, or without XF_Global, is none of ours (yet, or by mistake). */
+/* Looks whether our Host row has come, gone or been replaced.  A database
+ * without it, or without XF_Global, is none of ours (yet, or by mistake). */
 static void
 find_host(struct xf_db *db)
 {
@@ -218,8 +218,8 @@ find_host(struct xf_db *db)
         }
     }
     if (db->has_host && !host) {
-        VLOG_WARN("database XenFlow at %s has no host %s: routers stay as they "
-                  "are; add it with xfctl host-add, or set "
+        VLOG_WARN("database XenFlow at %s has no host %s: routers stay as "
+                  "they are; add it with xfctl host-add, or set "
                   "external_ids:xenflow-host of Open_vSwitch", db->remote,
                   db->host);
         xf_db_forget(db);

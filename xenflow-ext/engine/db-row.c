@@ -26,8 +26,8 @@
 #include "util.h"
 #include "xenflow-ext/xenflow-idl.h"
 
-/* Rows of the database as arguments of commands.  What a command has as default
- * isn't written: texts are kept for each row. */
+/* Rows of the database as arguments of commands.  What a command has as
+ * default isn't written: texts are kept for each row. */
 
 #define MTU_DEFAULT 1500
 #define PROTOCOL_DEFAULT 4      /* RTPROT_STATIC. */
@@ -70,8 +70,8 @@ router_words(const struct ovsdb_idl_row *row_, struct svec *words)
     return true;
 }
 
-/* An interface that is nowhere yet states nothing.  That of a router that isn't
- * to run is down. */
+/* An interface that is nowhere yet states nothing.  That of a router that
+ * isn't to run is down. */
 static bool
 interface_words(const struct ovsdb_idl_row *row_, struct svec *words)
 {

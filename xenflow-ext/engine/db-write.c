@@ -156,7 +156,8 @@ put_report(struct xf_db *db, struct xf_db_report *report)
     const struct xfrec_row_error *row = find_error(db, &report->uuid);
     bool wanted = report->error;
 
-    if (wanted && !row && db->n_written - report->written >= XF_DB_ERRORS_MAX) {
+    if (wanted && !row
+        && db->n_written - report->written >= XF_DB_ERRORS_MAX) {
         db->n_written -= report->written;
         report->written = false;
         return false;
@@ -285,8 +286,8 @@ txn_run(struct xf_db *db, long long int now_ms)
 
         db->write_error = xstrdup(ovsdb_idl_txn_get_error(db->txn));
         db->next_txn_ms = now_ms + XF_DB_ERROR_MS;
-        VLOG_ERR_RL(&rl, "database XenFlow refuses what host %s says of itself "
-                    "(%s): see whether its certificate has that name",
+        VLOG_ERR_RL(&rl, "database XenFlow refuses what host %s says of "
+                    "itself (%s): see whether its certificate has that name",
                     db->host, db->write_error);
     }
     ovsdb_idl_txn_destroy(db->txn);

@@ -195,8 +195,8 @@ object_move(struct xf_db_object *object, struct ovs_list *list)
     ovs_list_push_back(list, &object->list_node);
 }
 
-/* Says why 'object' doesn't state what its row says ('error' is taken over), or
- * that it does. */
+/* Says why 'object' doesn't state what its row says ('error' is taken over),
+ * or that it does. */
 static void
 object_set_error(struct xf_db_object *object, char *error)
 {
@@ -233,8 +233,8 @@ xf_db_error_changed(struct xf_db_object *object)
 
 /* ---- From rows to objects. ---- */
 
-/* Whether 'row' of 'object' can't say anything else than before: what changed is
- * something that it refers to, of which only the router's name matters. */
+/* Whether 'row' of 'object' can't say anything else than before: what changed
+ * is something that it refers to, of which only the router's name matters. */
 static bool
 says_the_same(const struct xf_db_object *object,
               const struct ovsdb_idl_row *row)
@@ -444,8 +444,8 @@ state_changed(struct xf_db *db)
     }
 }
 
-/* Finds what is in effect for routers of the database and isn't in it: of former
- * times, or made by commands. */
+/* Finds what is in effect for routers of the database and isn't in it: of
+ * former times, or made by commands. */
 static void
 sweep(struct xf_db *db)
 {

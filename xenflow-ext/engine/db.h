@@ -27,46 +27,46 @@
  * From rows to routers
  * --------------------
  * A row (Router, Interface, Static_Route, Filter, Flow, Selection, Neighbor)
- * becomes the arguments of the command that would make the same object, and from
- * there on it is what engine/config.h keeps: it is parsed and carried out by the
- * functions of that command, and kept with the router's port, so that it is in
- * effect when the switch restarts while the database is away.
+ * becomes the arguments of the command that would make the same object, and
+ * from there on it is what engine/config.h keeps: it is parsed and carried out
+ * by the functions of that command, and kept with the router's port, so that
+ * it is in effect when the switch restarts while the database is away.
  *
  * What rows say is compared with what is in effect, so whatever comes twice (a
  * new connection, a row replaced by one that says the same) touches nothing.
  * One batch is carried out as: routers that go, then what goes of others, then
  * what comes, routers first; what was refused is tried again while others
- * succeed (addresses that change places).  After that it is tried again from time
- * to time, as engine/config.h says.
+ * succeed (addresses that change places).  After that it is tried again from
+ * time to time, as engine/config.h says.
  *
  * Which rows
  * ----------
  * OVSDB's conditions can't follow references.  So: the Host row with our name;
- * routers whose host or destination it is; the children of these, by a condition
- * that lists them and is sent anew when one comes or goes.  'in step' means that
- * all of that was asked for and has come.  Only then is anything taken away that
- * the database doesn't have, and only if it has our Host row: an empty database
- * takes nothing away.
+ * routers whose host or destination it is; the children of these, by a
+ * condition that lists them and is sent anew when one comes or goes.  'in
+ * step' means that all of that was asked for and has come.  Only then is
+ * anything taken away that the database doesn't have, and only if it has our
+ * Host row: an empty database takes nothing away.
  *
  * What depends on the host and not on the operator (a machine's back-end, the
- * number of its interface in its kernel, where its routing daemon is to be heard)
- * xenflow-hostd says in Open_vSwitch, in external_ids of the router's port: see
- * xf_config_hostd_run().  What the rows say wins.
+ * number of its interface in its kernel, where its routing daemon is to be
+ * heard) xenflow-hostd says in Open_vSwitch, in external_ids of the router's
+ * port: see xf_config_hostd_run().  What the rows say wins.
  *
  * Acknowledgement
  * ---------------
- * In step, nothing left to carry out, and all changes up to then acknowledged by
- * the datapath (engine.h): Switch_State:cfg becomes the XF_Global:cfg that was
- * seen before.  Row_Error has what was refused, XF_DB_ERRORS_MAX rows at most.
- * Children of a router that was refused have none of their own.  There is one
- * transaction at a time, and XF_DB_WRITE_MS between two of them.
+ * In step, nothing left to carry out, and all changes up to then acknowledged
+ * by the datapath (engine.h): Switch_State:cfg becomes the XF_Global:cfg that
+ * was seen before.  Row_Error has what was refused, XF_DB_ERRORS_MAX rows at
+ * most.  Children of a router that was refused have none of their own.  There
+ * is one transaction at a time, and XF_DB_WRITE_MS between two of them.
  *
  * Cost
  * ----
- * A changed row costs O(log n) in the connection and O(1) here; db-show counts.  A change of a Router row
- * also looks at the router's children, a router that comes or goes at all
- * routers.  Carrying out stops after XF_DB_TURN_US and goes on in the next turn
- * of the engine's thread.
+ * A changed row costs O(log n) in the connection and O(1) here; db-show
+ * counts.  A change of a Router row also looks at the router's children, a
+ * router that comes or goes at all routers.  Carrying out stops after
+ * XF_DB_TURN_US and goes on in the next turn of the engine's thread.
  *
  * Threads: the engine's own, all of it.  TLS uses the one context of
  * lib/stream-ssl, whose keys bridge.c sets: see xf_tls_lock(). */
@@ -127,8 +127,8 @@ struct xf_db_table {
     const struct xf_config_kind *kind;
     /* Reads columns of rows that it refers to, the router apart. */
     bool looks_further;
-    /* Appends the arguments of the command, the router first.  Returns false if
-     * the row states nothing (yet). */
+    /* Appends the arguments of the command, the router first.  Returns false
+     * if the row states nothing (yet). */
     bool (*words)(const struct ovsdb_idl_row *, struct svec *);
     /* Appends to 'words' what xenflow-hostd has 'said', as far as the row
      * doesn't say it; NULL: it says nothing of such. */
