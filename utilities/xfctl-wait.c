@@ -127,7 +127,8 @@ find_errors(struct ovsdb_idl *idl)
 }
 
 /* Whether all hosts have acknowledged 'cfg' ('*done').  Returns a sentence
- * about those that haven't, or, if all have, about what went wrong; or NULL. */
+ * about those that haven't, or, if all have, about what went wrong.  NULL:
+ * nothing did. */
 char *
 xf_wait_check(struct ovsdb_idl *idl, int64_t cfg, bool *done)
 {
