@@ -15,7 +15,8 @@
  */
 
 /* xenflow-hostd: the virtual machines of one host.  See
- * Documentation/ref/xenflow-hostd.8.rst and xenflow/domain.h. */
+ * Documentation/ref/xenflow-hostd.8.rst, xenflow/domain.h, and xenflow-hostd.h
+ * for what it does with the database XenFlow. */
 
 #include <config.h>
 
@@ -35,22 +36,26 @@
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "stream-ssl.h"
+#include "stream.h"
 #include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
 #include "xenflow/domain.h"
+#include "xenflow-hostd.h"
 
 VLOG_DEFINE_THIS_MODULE(xenflow_hostd);
 
 struct hostd {
     struct xf_domains *domains;
+    struct join *join;
     bool exiting;
 };
 
 struct options {
     char *unixctl_path;
     char *folder;
-    bool dummies;
+    struct join_settings join;
 };
 
 /* ---- Commands. ---- */
@@ -228,6 +233,18 @@ cmd_show(struct unixctl_conn *conn, int argc, const char *argv[],
 }
 
 static void
+cmd_join_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
+              const char *argv[] OVS_UNUSED, void *hostd_)
+{
+    struct hostd *h = hostd_;
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    join_format(h->join, &ds);
+    unixctl_command_reply(conn, ds_cstr(&ds));
+    ds_destroy(&ds);
+}
+
+static void
 cmd_exit(struct unixctl_conn *conn, int argc OVS_UNUSED,
          const char *argv[] OVS_UNUSED, void *hostd_)
 {
@@ -257,6 +274,7 @@ register_commands(struct hostd *h, bool dummies)
                                  cmd_script, h);
         timeval_dummy_register();
     }
+    unixctl_command_register("join/show", "", 0, 0, cmd_join_show, h);
     unixctl_command_register("exit", "", 0, 0, cmd_exit, h);
 }
 
@@ -270,11 +288,23 @@ usage(void)
            "\nOptions:\n"
            "  --domains=FOLDER        where the machines are kept (default: "
            "%s/domains)\n"
+           "  --images=FOLDER         where images are (default: %s/images)\n"
+           "  --ovs=REMOTE            database of the switch, or \"none\"\n"
+           "                          (default: unix:%s/db.sock)\n"
+           "  --db=REMOTE             database XenFlow (default: "
+           "external_ids:xenflow-remote\n"
+           "                          of the switch's database)\n"
+           "  --host=NAME             name of this host there (default: "
+           "external_ids:xenflow-host)\n"
+           "  --power-off-command=COMMAND  what switches this host off "
+           "(default: nothing)\n"
            "  --enable-dummy          allow the backend dummy (for tests)\n"
            "  --unixctl=SOCKET        override default control socket name\n"
            "  -h, --help              display this help message\n"
            "  -V, --version           display version information\n",
-           program_name, program_name, ovs_dbdir());
+           program_name, program_name, ovs_dbdir(), ovs_dbdir(),
+           ovs_rundir());
+    stream_usage("database", true, false, false);
     daemon_usage();
     vlog_usage();
     exit(EXIT_SUCCESS);
@@ -286,16 +316,28 @@ parse_options(int argc, char *argv[], struct options *options)
     enum {
         OPT_UNIXCTL = UCHAR_MAX + 1,
         OPT_DOMAINS,
+        OPT_IMAGES,
+        OPT_OVS,
+        OPT_DB,
+        OPT_HOST,
+        OPT_POWER_OFF,
         OPT_ENABLE_DUMMY,
+        SSL_OPTION_ENUMS,
         VLOG_OPTION_ENUMS,
         DAEMON_OPTION_ENUMS,
     };
     static const struct option long_options[] = {
         {"unixctl", required_argument, NULL, OPT_UNIXCTL},
         {"domains", required_argument, NULL, OPT_DOMAINS},
+        {"images", required_argument, NULL, OPT_IMAGES},
+        {"ovs", required_argument, NULL, OPT_OVS},
+        {"db", required_argument, NULL, OPT_DB},
+        {"host", required_argument, NULL, OPT_HOST},
+        {"power-off-command", required_argument, NULL, OPT_POWER_OFF},
         {"enable-dummy", no_argument, NULL, OPT_ENABLE_DUMMY},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
+        STREAM_SSL_LONG_OPTIONS,
         DAEMON_LONG_OPTIONS,
         VLOG_LONG_OPTIONS,
         {NULL, 0, NULL, 0},
@@ -315,14 +357,30 @@ parse_options(int argc, char *argv[], struct options *options)
         case OPT_DOMAINS:
             options->folder = optarg;
             break;
+        case OPT_IMAGES:
+            options->join.images = optarg;
+            break;
+        case OPT_OVS:
+            options->join.ovs = optarg;
+            break;
+        case OPT_DB:
+            options->join.remote = optarg;
+            break;
+        case OPT_HOST:
+            options->join.host = optarg;
+            break;
+        case OPT_POWER_OFF:
+            options->join.power_off = optarg;
+            break;
         case OPT_ENABLE_DUMMY:
-            options->dummies = true;
+            options->join.dummies = true;
             break;
         case 'h':
             usage();
         case 'V':
             ovs_print_version(0, 0);
             exit(EXIT_SUCCESS);
+        STREAM_SSL_OPTION_HANDLERS
         VLOG_OPTION_HANDLERS
         DAEMON_OPTION_HANDLERS
         case '?':
@@ -339,8 +397,11 @@ parse_options(int argc, char *argv[], struct options *options)
 }
 
 static void
-domain_changed(struct xf_domain *d OVS_UNUSED, void *h OVS_UNUSED)
+domain_changed(struct xf_domain *d, void *h_)
 {
+    struct hostd *h = h_;
+
+    join_domain_changed(h->join, d, time_msec());
 }
 
 static void
@@ -348,8 +409,10 @@ serve(struct hostd *h, struct unixctl_server *unixctl)
 {
     while (!h->exiting) {
         xf_domains_run(h->domains, time_msec(), domain_changed, h);
+        join_run(h->join, time_msec());
         unixctl_server_run(unixctl);
         xf_domains_wait(h->domains);
+        join_wait(h->join);
         unixctl_server_wait(unixctl);
         if (h->exiting) {
             poll_immediate_wake();
@@ -358,37 +421,61 @@ serve(struct hostd *h, struct unixctl_server *unixctl)
     }
 }
 
+/* Fills in what no option says. */
+static void
+complete_options(struct options *options)
+{
+    struct join_settings *join = &options->join;
+
+    options->folder = (options->folder ? abs_file_name(NULL, options->folder)
+                       : xasprintf("%s/domains", ovs_dbdir()));
+    join->images = (join->images ? abs_file_name(NULL, join->images)
+                    : xasprintf("%s/images", ovs_dbdir()));
+    join->ovs = (join->ovs ? xstrdup(join->ovs)
+                 : xasprintf("unix:%s/db.sock", ovs_rundir()));
+}
+
+static void
+free_options(struct options *options)
+{
+    free(options->folder);
+    free(options->join.images);
+    free(options->join.ovs);
+}
+
 int
 main(int argc, char *argv[])
 {
     struct hostd h = { .exiting = false };
     struct options options = { .folder = NULL };
     struct unixctl_server *unixctl;
-    char *folder, *error;
+    char *error;
 
     ovs_cmdl_proctitle_init(argc, argv);
     set_program_name(argv[0]);
     service_start(&argc, &argv);
     parse_options(argc, argv, &options);
     fatal_ignore_sigpipe();
-    folder = (options.folder ? abs_file_name(NULL, options.folder)
-              : xasprintf("%s/domains", ovs_dbdir()));
+    complete_options(&options);
 
     daemonize_start(false);
     if (unixctl_server_create(options.unixctl_path, &unixctl)) {
         exit(EXIT_FAILURE);
     }
-    register_commands(&h, options.dummies);
-    error = xf_domains_open(folder, options.dummies, time_msec(), &h.domains);
+    register_commands(&h, options.join.dummies);
+    error = xf_domains_open(options.folder, options.join.dummies, time_msec(),
+                            &h.domains);
     if (error) {
         ovs_fatal(0, "%s", error);
     }
+    h.join = join_create(h.domains, &options.join);
     daemonize_complete();
     VLOG_INFO("%"PRIuSIZE" domains in %s", xf_domains_count(h.domains),
-              folder);
+              options.folder);
     serve(&h, unixctl);
+    join_destroy(h.join);
     xf_domains_close(h.domains);
     unixctl_server_destroy(unixctl);
-    free(folder);
+    free_options(&options);
     return 0;
 }

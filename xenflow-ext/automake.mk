@@ -224,7 +224,16 @@ XF_DOMAIN_SOURCES = \
 	xenflow-ext/include/xenflow/domain.h
 utilities_xenflow_hostd_SOURCES = \
 	$(XF_DOMAIN_SOURCES) \
-	xf-utilities/xenflow-hostd.c
+	xf-utilities/xenflow-hostd-frr.c \
+	xf-utilities/xenflow-hostd-guest.c \
+	xf-utilities/xenflow-hostd-host.c \
+	xf-utilities/xenflow-hostd-join.c \
+	xf-utilities/xenflow-hostd-measure.c \
+	xf-utilities/xenflow-hostd-measure.h \
+	xf-utilities/xenflow-hostd-port.c \
+	xf-utilities/xenflow-hostd-router.c \
+	xf-utilities/xenflow-hostd.c \
+	xf-utilities/xenflow-hostd.h
 utilities_xenflow_hostd_LDADD = lib/libopenvswitch.la $(SSL_LIBS)
 
 bin_PROGRAMS += utilities/xenflow-slice

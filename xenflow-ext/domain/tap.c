@@ -21,12 +21,15 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "packets.h"
 #include "util.h"
 
 #define TUN_DEVICE "/dev/net/tun"
@@ -118,6 +121,41 @@ xf_tap_create(const char *name)
               ? ": kernel module tun is needed" : "");
     return xasprintf("tap '%s' can't be made (%s)%s", name,
                      ovs_strerror(error), hint);
+}
+
+static int
+set_ipv4(int fd, struct ifreq *ifr, unsigned long request, ovs_be32 ip)
+{
+    struct sockaddr_in sin = { .sin_family = AF_INET,
+                               .sin_addr = { .s_addr = ip } };
+
+    memcpy(&ifr->ifr_addr, &sin, sizeof sin);
+    return ioctl(fd, request, ifr) ? errno : 0;
+}
+
+int
+xf_tap_set_addresses(const char *name, struct eth_addr mac, ovs_be32 ip,
+                     ovs_be32 netmask)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq ifr;
+    int error;
+
+    if (fd < 0) {
+        return errno;
+    }
+    memset(&ifr, 0, sizeof ifr);
+    ovs_strlcpy(ifr.ifr_name, name, sizeof ifr.ifr_name);
+    error = set_ipv4(fd, &ifr, SIOCSIFADDR, ip);
+    error = error ? error : set_ipv4(fd, &ifr, SIOCSIFNETMASK, netmask);
+    if (!error) {
+        memset(&ifr.ifr_hwaddr, 0, sizeof ifr.ifr_hwaddr);
+        ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+        memcpy(ifr.ifr_hwaddr.sa_data, mac.ea, ETH_ADDR_LEN);
+        error = ioctl(fd, SIOCSIFHWADDR, &ifr) ? errno : 0;
+    }
+    close(fd);
+    return error;
 }
 
 int

@@ -19,9 +19,16 @@
 
 /* The host's side of network cards. */
 
+#include "openvswitch/types.h"
+
 /* Makes tap 'name', up, with a queue that takes bursts; one that is there is
  * taken.  Returns NULL, or a sentence (caller frees). */
 char *xf_tap_create(const char *name);
+
+/* Gives the host's side of 'name' MAC and IPv4 address.  Returns 0 or an
+ * errno. */
+int xf_tap_set_addresses(const char *name, struct eth_addr, ovs_be32 ip,
+                         ovs_be32 netmask);
 
 /* Removes it.  Returns 0 or an errno; no error if it isn't there. */
 int xf_tap_destroy(const char *name);

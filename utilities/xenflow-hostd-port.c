@@ -1,0 +1,405 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Bridge and ports of this host in Open_vSwitch.
+ *
+ * - Each router is a port of type xenflow.  Where hostd runs its machine the
+ *   Interface row says where its speaker is to be heard: hostd-listen,
+ *   hostd-device.
+ * - Each interface of a machine that is in a segment is a port with the tap's
+ *   name and the segment's VLAN: iface-id, attached-mac, hostd-ifindex.
+ * - Ends of physical links carry all VLANs; edge ports those of their segments.
+ *
+ * Which ports there should be is computed as a whole and compared: O(ports) per
+ * change. */
+
+#include <config.h>
+
+#include "xenflow-hostd.h"
+
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/vswitch-idl.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "smap.h"
+#include "util.h"
+#include "uuid.h"
+
+VLOG_DEFINE_THIS_MODULE(xf_join_port);
+
+#define OWNER_KEY "xenflow-owner"
+#define OWNER "hostd"
+#define BRIDGE "br0"
+#define DATAPATH_TYPE "netdev"
+#define GUEST_FIRST_IFINDEX 2   /* After lo; that of the first card. */
+
+/* What we write to external_ids of an Interface. */
+static const char *const id_keys[] = {
+    "iface-id", "attached-mac", "hostd-ifindex", "hostd-listen",
+    "hostd-device",
+};
+
+/* A port that there should be. */
+struct port {
+    const char *type;           /* Of its interface. */
+    int tag;                    /* VLAN of untagged frames; -1: none. */
+    bool carries_all;           /* All VLANs tagged... */
+    int64_t *trunks;            /* ...or these. */
+    size_t n_trunks;
+    struct smap ids;            /* Of 'id_keys'. */
+};
+
+void
+join_ports_monitor(struct ovsdb_idl *idl)
+{
+    static const struct ovsdb_idl_column *const columns[] = {
+        &ovsrec_open_vswitch_col_bridges,
+        &ovsrec_open_vswitch_col_external_ids,
+        &ovsrec_bridge_col_name, &ovsrec_bridge_col_ports,
+        &ovsrec_bridge_col_datapath_type, &ovsrec_bridge_col_fail_mode,
+        &ovsrec_bridge_col_external_ids,
+        &ovsrec_port_col_name, &ovsrec_port_col_interfaces,
+        &ovsrec_port_col_tag, &ovsrec_port_col_trunks,
+        &ovsrec_port_col_vlan_mode, &ovsrec_port_col_external_ids,
+        &ovsrec_interface_col_name, &ovsrec_interface_col_type,
+        &ovsrec_interface_col_external_ids,
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+        ovsdb_idl_add_column(idl, columns[i]);
+    }
+}
+
+/* ---- What there should be. ---- */
+
+static struct port *
+port_get(struct shash *ports, const char *name)
+{
+    struct port *port = shash_find_data(ports, name);
+
+    if (!port) {
+        port = xzalloc(sizeof *port);
+        port->type = "";
+        port->tag = -1;
+        smap_init(&port->ids);
+        shash_add(ports, name, port);
+    }
+    return port;
+}
+
+static void
+ports_destroy(struct shash *ports)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, ports) {
+        struct port *port = node->data;
+
+        free(port->trunks);
+        smap_destroy(&port->ids);
+    }
+    shash_destroy_free_data(ports);
+}
+
+/* Number that card 'tap' of the machine has in its kernel, 0: it has none. */
+static int
+guest_ifindex(const struct xf_domain_config *config, const char *tap)
+{
+    for (size_t i = 0; i < config->n_nics; i++) {
+        if (!strcmp(config->nics[i].tap, tap)) {
+            return GUEST_FIRST_IFINDEX + i;
+        }
+    }
+    return 0;
+}
+
+static void
+want_vif(struct shash *ports, const struct xfrec_interface *iface,
+         const struct xf_domain_config *config)
+{
+    char name[JOIN_PORT_MAX + 1];
+    int ifindex;
+
+    if (!iface->segment || (!config && !iface->vif[0])) {
+        return;
+    }
+    join_vif_name(iface, name);
+    ifindex = config ? guest_ifindex(config, name) : 0;
+    if (config && (!ifindex || (strcmp(config->backend, "dummy")
+                                && !if_nametoindex(name)))) {
+        return;                 /* It isn't made yet. */
+    }
+
+    struct port *port = port_get(ports, name);
+    port->tag = iface->segment->vlan;
+    smap_add_format(&port->ids, "iface-id", UUID_FMT,
+                    UUID_ARGS(&iface->header_.uuid));
+    smap_add(&port->ids, "attached-mac", iface->mac);
+    if (ifindex) {
+        smap_add_format(&port->ids, "hostd-ifindex", "%d", ifindex);
+    }
+}
+
+static void
+want_router(struct join *j, struct shash *ports,
+            const struct xfrec_router *row)
+{
+    const struct join_router *r = join_router_find(j, &row->header_.uuid);
+    struct xf_domain *d = r ? join_router_domain(j, r) : NULL;
+    const struct xf_domain_config *config =
+        d ? xf_domain_get_config(d) : NULL;
+    const struct xfrec_interface **ifaces;
+    struct port *port = port_get(ports, row->name);
+    size_t n;
+
+    port->type = "xenflow";
+    smap_add_format(&port->ids, "iface-id", UUID_FMT,
+                    UUID_ARGS(&row->header_.uuid));
+    if (config) {
+        struct join_place place;
+
+        join_place_init(&place, &row->header_.uuid);
+        smap_add_format(&port->ids, "hostd-listen", IP_FMT,
+                        IP_ARGS(place.host_ip));
+        smap_add(&port->ids, "hostd-device", place.tap);
+    }
+    if (!config && strcmp(row->backend, "none")) {
+        return;
+    }
+    ifaces = join_interfaces(j, row, &n);
+    for (size_t i = 0; i < n; i++) {
+        want_vif(ports, ifaces[i], config);
+    }
+    free(ifaces);
+}
+
+/* Returns a sentence, or NULL. */
+static char *
+want_edge(struct shash *ports, const struct xfrec_edge_port *edge)
+{
+    struct port *port;
+
+    if (!edge->segment) {
+        return NULL;            /* The end of a link. */
+    } else if (edge->vlan && edge->vlan != edge->segment->vlan) {
+        return xasprintf("edge %s:%s:%"PRId64": segment %s has VLAN %"PRId64
+                         ", and a port can't have another VLAN than its "
+                         "segment", edge->host->name, edge->port, edge->vlan,
+                         edge->segment->name, edge->segment->vlan);
+    }
+    port = port_get(ports, edge->port);
+    if (!edge->vlan) {
+        port->tag = edge->segment->vlan;
+    } else {
+        port->trunks = xrealloc(port->trunks, (port->n_trunks + 1)
+                                * sizeof *port->trunks);
+        port->trunks[port->n_trunks++] = edge->vlan;
+    }
+    return NULL;
+}
+
+static void
+want_all(struct join *j, struct shash *ports)
+{
+    const struct xfrec_physical_link *link;
+    const struct xfrec_edge_port *edge;
+    const struct xfrec_router *row;
+    char *trouble = NULL;
+
+    XFREC_ROUTER_FOR_EACH (row, j->xf.idl) {
+        if (row->host == j->me) {
+            want_router(j, ports, row);
+        }
+    }
+    XFREC_PHYSICAL_LINK_FOR_EACH (link, j->xf.idl) {
+        if (link->host1 == j->me) {
+            port_get(ports, link->port1)->carries_all = true;
+        }
+        if (link->host2 == j->me) {
+            port_get(ports, link->port2)->carries_all = true;
+        }
+    }
+    XFREC_EDGE_PORT_FOR_EACH (edge, j->xf.idl) {
+        if (edge->host == j->me && !trouble) {
+            trouble = want_edge(ports, edge);
+        } else if (edge->host == j->me) {
+            free(want_edge(ports, edge));
+        }
+    }
+    free(j->port_trouble);
+    j->port_trouble = trouble;
+}
+
+/* ---- What there is. ---- */
+
+static bool
+is_ours(const struct smap *external_ids)
+{
+    return !strcmp(smap_get_def(external_ids, OWNER_KEY, ""), OWNER);
+}
+
+/* Makes a port with one interface of its name. */
+static const struct ovsrec_port *
+insert_port(struct join *j, const char *name, const char *type,
+            const struct smap *iface_ids)
+{
+    struct ovsrec_interface *iface = ovsrec_interface_insert(j->ovs.txn);
+    struct ovsrec_port *port = ovsrec_port_insert(j->ovs.txn);
+    const struct smap owner = SMAP_CONST1(&owner, OWNER_KEY, OWNER);
+
+    ovsrec_interface_set_name(iface, name);
+    ovsrec_interface_set_type(iface, type);
+    ovsrec_port_set_name(port, name);
+    ovsrec_port_set_interfaces(port, &iface, 1);
+    ovsrec_port_set_external_ids(port, &owner);
+    ovsrec_interface_set_external_ids(iface, iface_ids);
+    return port;
+}
+
+static void
+insert_bridge(struct join *j, const struct ovsrec_open_vswitch *cfg,
+              const char *name)
+{
+    const struct smap none = SMAP_INITIALIZER(&none);
+    struct ovsrec_bridge *bridge = ovsrec_bridge_insert(j->ovs.txn);
+    struct ovsrec_port *local = CONST_CAST(
+        struct ovsrec_port *, insert_port(j, name, "internal", &none));
+    const struct smap owner = SMAP_CONST1(&owner, OWNER_KEY, OWNER);
+
+    VLOG_INFO("bridge %s: made", name);
+    ovsrec_bridge_set_name(bridge, name);
+    ovsrec_bridge_set_datapath_type(
+        bridge, smap_get_def(&cfg->external_ids, "xenflow-datapath-type",
+                             DATAPATH_TYPE));
+    ovsrec_bridge_set_fail_mode(bridge, "standalone");
+    ovsrec_bridge_set_external_ids(bridge, &owner);
+    ovsrec_bridge_set_ports(bridge, &local, 1);
+    ovsrec_open_vswitch_update_bridges_addvalue(cfg, bridge);
+}
+
+static void
+update_ids(const struct ovsrec_interface *iface, const struct smap *ids)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(id_keys); i++) {
+        const char *wanted = smap_get(ids, id_keys[i]);
+        const char *there = smap_get(&iface->external_ids, id_keys[i]);
+
+        if (nullable_string_is_equal(wanted, there)) {
+            continue;
+        } else if (wanted) {
+            ovsrec_interface_update_external_ids_setkey(iface, id_keys[i],
+                                                        wanted);
+        } else {
+            ovsrec_interface_update_external_ids_delkey(iface, id_keys[i]);
+        }
+    }
+}
+
+static void
+set_vlans(const struct ovsrec_port *row, const struct port *wanted)
+{
+    int64_t tag = wanted->tag;
+    bool is_trunk = wanted->carries_all || wanted->n_trunks;
+
+    ovsrec_port_set_tag(row, &tag, wanted->tag >= 0);
+    ovsrec_port_set_trunks(row, wanted->trunks,
+                           wanted->carries_all ? 0 : wanted->n_trunks);
+    ovsrec_port_set_vlan_mode(row, is_trunk && wanted->tag >= 0
+                              ? "native-untagged" : NULL);
+}
+
+/* Removes ports of ours in 'bridge' that aren't wanted, or that are of another
+ * type; brings the others up to date.  Takes what is there, ours or not, out
+ * of 'ports'. */
+static void
+update_bridge(const struct ovsrec_bridge *bridge, bool is_right,
+              struct shash *ports)
+{
+    for (size_t i = 0; i < bridge->n_ports; i++) {
+        const struct ovsrec_port *row = bridge->ports[i];
+        struct shash_node *node = shash_find(ports, row->name);
+        const struct port *wanted = node ? node->data : NULL;
+        bool is_local = !strcmp(row->name, bridge->name);
+
+        if (is_ours(&row->external_ids) && !is_local) {
+            const char *type = (row->n_interfaces ? row->interfaces[0]->type
+                                : "");
+
+            if (!wanted || !is_right || strcmp(type, wanted->type)) {
+                VLOG_INFO("bridge %s: port %s: removed", bridge->name,
+                          row->name);
+                ovsrec_bridge_update_ports_delvalue(bridge, row);
+                continue;
+            }
+            set_vlans(row, wanted);
+            if (row->n_interfaces) {
+                update_ids(row->interfaces[0], &wanted->ids);
+            }
+        }
+        if (node) {
+            struct port *port = node->data;
+
+            shash_delete(ports, node);
+            free(port->trunks);
+            smap_destroy(&port->ids);
+            free(port);
+        }
+    }
+}
+
+void
+join_ports_run(struct join *j, long long int now_ms OVS_UNUSED)
+{
+    const struct ovsrec_open_vswitch *cfg = ovsrec_open_vswitch_first(
+        j->ovs.idl);
+    const struct ovsrec_bridge *bridge, *right = NULL;
+    struct shash ports = SHASH_INITIALIZER(&ports);
+    struct shash_node *node;
+    const char *name;
+
+    if (!cfg) {
+        return;
+    }
+    name = smap_get_def(&cfg->external_ids, "xenflow-bridge", BRIDGE);
+    want_all(j, &ports);
+    j->ovs.txn = ovsdb_idl_txn_create(j->ovs.idl);
+    ovsdb_idl_txn_add_comment(j->ovs.txn, "xenflow-hostd");
+    OVSREC_BRIDGE_FOR_EACH (bridge, j->ovs.idl) {
+        bool is_right = !strcmp(bridge->name, name);
+
+        right = is_right ? bridge : right;
+        update_bridge(bridge, is_right, &ports);
+    }
+    if (!right) {
+        insert_bridge(j, cfg, name);    /* Its ports follow when it's there. */
+    }
+    SHASH_FOR_EACH (node, &ports) {
+        if (right) {
+            const struct port *wanted = node->data;
+            const struct ovsrec_port *row;
+
+            VLOG_INFO("bridge %s: port %s: made", name, node->name);
+            row = insert_port(j, node->name, wanted->type, &wanted->ids);
+            set_vlans(row, wanted);
+            ovsrec_bridge_update_ports_addvalue(right, row);
+        }
+    }
+    ports_destroy(&ports);
+}

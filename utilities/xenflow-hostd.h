@@ -1,0 +1,238 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef XENFLOW_HOSTD_H
+#define XENFLOW_HOSTD_H 1
+
+/* xenflow-hostd joined to the database XenFlow
+ * ============================================
+ *
+ *   xenflow-hostd.c         options, commands, the loop
+ *   xenflow-hostd-join.c    both databases: rows in, transactions out, "cfg"
+ *   xenflow-hostd-router.c  one router: what is wanted, what its domain is, and
+ *                           what to do next; restart policy; Router_State
+ *   xenflow-hostd-guest.c   a router's rows -> configuration of its domain
+ *   xenflow-hostd-frr.c     configuration of its routing software
+ *   xenflow-hostd-port.c    rows -> bridge and ports in Open_vSwitch
+ *   xenflow-hostd-host.c    this machine: Host_State, events, power
+ *   xenflow-hostd-measure.c what the kernel says of it
+ *
+ * Shape: desired state is compared with what is, and one step towards it is
+ * made; nothing is remembered that can be looked up.  So an order lost, a
+ * killed process or a database that comes back needs no case of its own.
+ *
+ * - A router is looked at when its rows, its domain or its timer changed (list
+ *   'dirty'), ports as a whole when any of them may have changed.
+ * - Router_State is written before a domain is made and removed after it is
+ *   gone: a domain that isn't in Router is destroyed only if this host said in
+ *   the database that it has it.  So an empty database destroys nothing.
+ * - Without the database the last rows stay in effect: nothing is stopped, and
+ *   restart policies go on.
+ * - Port and Bridge rows of ours have external_ids:xenflow-owner=hostd; no
+ *   others are changed or removed.
+ *
+ * One thread. */
+
+#include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
+#include "openvswitch/types.h"
+#include "openvswitch/uuid.h"
+#include "ovsdb-idl.h"
+#include "svec.h"
+#include "xenflow/domain.h"
+#include "xenflow-ext/xenflow-idl.h"
+
+struct ds;
+
+struct join_settings {
+    const char *remote;         /* Of XenFlow; NULL: Open_vSwitch says. */
+    const char *host;           /* Likewise. */
+    char *ovs;                  /* Remote of Open_vSwitch; "none": there is
+                                 * none. */
+    char *images;               /* Folder. */
+    const char *power_off;      /* Shell command; NULL: don't. */
+    bool dummies;               /* The backend dummy can be used. */
+};
+
+/* One database. */
+struct join_db {
+    struct ovsdb_idl *idl;
+    struct ovsdb_idl_txn *txn;  /* Under way, or NULL. */
+    long long int next_ms;      /* No transaction before. */
+    unsigned int seqno;         /* Of the rows that were looked at. */
+};
+
+/* A router that this host has, or had and is taking down. */
+struct join_router {
+    struct hmap_node node;      /* In struct join, by 'uuid'. */
+    struct ovs_list dirty;      /* Likewise, or empty. */
+    struct ovs_list unwritten;  /* Likewise, or empty. */
+    struct uuid uuid;           /* Of its row, and of its domain. */
+    char *domain;               /* Its name, or NULL. */
+    bool recalled;              /* What was before us is known. */
+
+    bool op_begun;              /* By us, and its end not yet seen. */
+    enum xf_domain_state state; /* Of the domain when it was last looked at. */
+    unsigned int n_crashes;     /* Likewise. */
+
+    int64_t boot;               /* Carried out. */
+    int64_t n_restarts;
+    unsigned int n_failures;    /* In a row. */
+    long long int due_ms;       /* Nothing is begun before; 0: at once. */
+    long long int running_ms;   /* Since when it runs. */
+    bool resting;               /* It ended, and is to be left at that. */
+    bool settled;               /* Nothing left to do. */
+    char *failure;              /* Sentence about the machine, or NULL. */
+    char *refusal;              /* About the rows, or NULL. */
+    char *warning;              /* Told last, or NULL. */
+};
+
+struct join_host;
+
+struct join {
+    struct xf_domains *domains;
+    struct join_settings settings;
+    char *remote;               /* In use, or NULL. */
+    char *name;                 /* Of this host, or NULL. */
+
+    struct join_db xf;          /* 'idl' is NULL while 'remote' or 'name' is. */
+    const struct xfrec_host *me;    /* NULL: the database doesn't have us. */
+    char *conditions;           /* Text of those that were asked for. */
+    unsigned int conditions_seqno;
+    struct ovsdb_idl_index *interfaces; /* By router. */
+    struct ovsdb_idl_index *states;     /* Router_State by router. */
+
+    struct hmap routers;        /* struct join_router. */
+    struct ovs_list dirty, unwritten;
+    bool ports_dirty;
+
+    struct join_db ovs;         /* 'idl' may be NULL. */
+    char *port_trouble;         /* Sentence, or NULL. */
+
+    struct join_host *host;     /* See xenflow-hostd-host.c. */
+};
+
+/* ---- xenflow-hostd-join.c ---- */
+
+struct join *join_create(struct xf_domains *, const struct join_settings *);
+void join_destroy(struct join *);
+void join_domain_changed(struct join *, struct xf_domain *,
+                         long long int now_ms);
+void join_run(struct join *, long long int now_ms);
+void join_wait(struct join *);
+void join_format(const struct join *, struct ds *);
+
+/* Whether all rows that concern us are there. */
+bool join_is_complete(const struct join *);
+
+/* Whether all of it is carried out. */
+bool join_is_settled(const struct join *);
+
+/* ---- xenflow-hostd-router.c ---- */
+
+struct join_router *join_router_find(const struct join *, const struct uuid *);
+struct join_router *join_router_add(struct join *, const struct uuid *);
+void join_router_dirty(struct join *, struct join_router *);
+void join_router_unwritten(struct join *, struct join_router *);
+void join_router_free(struct join *, struct join_router *);
+
+/* Its row, if this host is to carry it, else NULL. */
+const struct xfrec_router *join_router_row(const struct join *,
+                                           const struct uuid *);
+/* Its domain, or NULL. */
+struct xf_domain *join_router_domain(const struct join *,
+                                     const struct join_router *);
+const struct xfrec_router_state *join_router_state(const struct join *,
+                                                   const struct uuid *);
+
+/* Its domain changed. */
+void join_router_observe(struct join *, struct join_router *,
+                         struct xf_domain *, long long int now_ms);
+/* Makes one step towards what is wanted. */
+void join_router_step(struct join *, struct join_router *,
+                      long long int now_ms);
+/* Writes its state, in transaction j->xf.txn. */
+void join_router_write(struct join *, struct join_router *);
+
+/* ---- xenflow-hostd-guest.c ---- */
+
+#define JOIN_PORT_MAX 15        /* Characters. */
+#define JOIN_FPM_PORT 2620
+
+/* What of a router's place on this host goes by its UUID, and so is the same
+ * on each host. */
+struct join_place {
+    char tap[JOIN_PORT_MAX + 1];    /* Of the management link. */
+    ovs_be32 host_ip, guest_ip;     /* A /30. */
+    struct eth_addr host_mac, guest_mac;
+};
+void join_place_init(struct join_place *, const struct uuid *router);
+
+/* Port behind which the machine has the interface. */
+void join_vif_name(const struct xfrec_interface *, char name[JOIN_PORT_MAX + 1]);
+
+/* Interfaces of a router by name (eth2 before eth10); to be freed. */
+const struct xfrec_interface **join_interfaces(const struct join *,
+                                               const struct xfrec_router *,
+                                               size_t *n);
+
+/* Fills 'config' in with the domain of 'row'.  Returns NULL, or a sentence that
+ * says what is wrong with the rows, and then 'config' holds nothing. */
+char *join_guest_config(const struct join *, const struct xfrec_router *row,
+                        struct xf_domain_config *config);
+
+/* ---- xenflow-hostd-frr.c ---- */
+
+/* Appends the lines of frr.conf. */
+char *join_frr_config(const struct xfrec_router *,
+                      const struct xfrec_interface **ifaces, size_t n,
+                      ovs_be32 fpm_ip, struct ds *);
+/* Appends the lines of /etc/xenflow/network that start FRR's daemons. */
+void join_frr_daemons(const struct xfrec_router *,
+                      const struct xfrec_interface **ifaces, size_t n,
+                      struct ds *);
+
+/* ---- xenflow-hostd-port.c ---- */
+
+void join_ports_monitor(struct ovsdb_idl *);
+/* Has the rows of Open_vSwitch as they should be; writes what isn't. */
+void join_ports_run(struct join *, long long int now_ms);
+
+/* ---- xenflow-hostd-host.c ---- */
+
+struct join_host *join_host_create(void);
+void join_host_destroy(struct join_host *);
+bool join_host_is_due(const struct join *, long long int now_ms);
+void join_host_wait(const struct join *);
+/* Writes Host_State and Events, in transaction j->xf.txn... */
+void join_host_write(struct join *, long long int now_ms);
+/* ...that succeeded or not. */
+void join_host_written(struct join *, bool success);
+
+void join_event(struct join *, const char *severity, const char *object,
+                const char *format, ...) OVS_PRINTF_FORMAT(4, 5);
+
+/* Chooses a node for a machine ('*nodep', -1: anywhere).  Returns NULL, or a
+ * sentence of warning (caller frees). */
+char *join_host_place(const struct join *, const char *router,
+                      const struct xf_domain_config *, int *nodep);
+
+/* Switches this machine off, if that was asked for and allowed. */
+void join_host_power(struct join *);
+/* Another host is to be woken. */
+void join_host_wake(const char *mac);
+
+#endif /* xenflow-hostd.h */
