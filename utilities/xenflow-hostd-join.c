@@ -22,6 +22,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dirs.h"
 #include "lib/vswitch-idl.h"
@@ -289,13 +290,21 @@ configure(struct join *j)
 {
     const struct ovsrec_open_vswitch *cfg =
         j->ovs.idl ? ovsrec_open_vswitch_first(j->ovs.idl) : NULL;
+    /* As the switch does. */
+    static const char *const name_keys[] = { "xenflow-host", "system-id",
+                                             "hostname" };
     const char *remote = j->settings.remote, *name = j->settings.host;
+    char buf[256];
 
     if (!remote && cfg) {
         remote = smap_get(&cfg->external_ids, "xenflow-remote");
     }
-    if (!name && cfg) {
-        name = smap_get(&cfg->external_ids, "xenflow-host");
+    for (size_t i = 0; i < ARRAY_SIZE(name_keys) && !name && cfg; i++) {
+        name = smap_get(&cfg->external_ids, name_keys[i]);
+    }
+    if (!name && !gethostname(buf, sizeof buf)) {
+        buf[sizeof buf - 1] = '\0';
+        name = buf;
     }
     if (j->ovs.idl && !ovsdb_idl_has_ever_connected(j->ovs.idl)
         && (!j->settings.remote || !j->settings.host)) {

@@ -27,11 +27,9 @@
 #include "xenflow-hostd.h"
 
 #include <arpa/inet.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "domain/tap.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
@@ -228,22 +226,18 @@ op_ended(struct join *j, struct join_router *r, const char *name,
 
 /* The management tap is there: gives it the host's address. */
 static void
-set_addresses(const struct join_router *r,
-              const struct xf_domain_config *config)
+set_addresses(const struct join_router *r, const struct xf_domain *d)
 {
     struct join_place place;
+    int error;
 
     join_place_init(&place, &r->uuid);
-    if (if_nametoindex(place.tap)) {
-        int error = xf_tap_set_addresses(place.tap, place.host_mac,
-                                         place.host_ip,
-                                         htonl(UINT32_MAX << 2));
-
-        if (error) {
-            VLOG_WARN("%s: tap %s can't be given its address (%s): the router "
-                      "won't tell its routes", config->name, place.tap,
-                      ovs_strerror(error));
-        }
+    error = xf_domain_set_host_address(d, place.tap, place.host_mac,
+                                       place.host_ip, htonl(UINT32_MAX << 2));
+    if (error) {
+        VLOG_WARN("%s: tap %s can't be given its address (%s): the router "
+                  "won't tell its routes", xf_domain_get_config(d)->name,
+                  place.tap, ovs_strerror(error));
     }
 }
 
@@ -269,7 +263,7 @@ join_router_observe(struct join *j, struct join_router *r,
         ended(j, r, name, &status, now_ms);
     }
     if (status.state == XF_DOMAIN_RUNNING && r->state != status.state) {
-        set_addresses(r, xf_domain_get_config(d));
+        set_addresses(r, d);
     }
     r->state = status.state;
     r->n_crashes = status.n_crashes;
@@ -554,7 +548,7 @@ join_router_step(struct join *j, struct join_router *r, long long int now_ms)
     }
     if (row && strcmp(row->backend, "none")) {
         step_wanted(j, r, d, row, now_ms);
-    } else if (d) {
+    } else if (d && (row || join_router_state(j, &r->uuid))) {
         begin(j, r, d, XF_DOMAIN_OP_DESTROY, now_ms);
     } else if (row) {
         r->settled = true;

@@ -310,38 +310,74 @@ usage(void)
     exit(EXIT_SUCCESS);
 }
 
+enum {
+    OPT_UNIXCTL = UCHAR_MAX + 1,
+    OPT_DOMAINS,
+    OPT_IMAGES,
+    OPT_OVS,
+    OPT_DB,
+    OPT_HOST,
+    OPT_POWER_OFF,
+    OPT_ENABLE_DUMMY,
+    SSL_OPTION_ENUMS,
+    VLOG_OPTION_ENUMS,
+    DAEMON_OPTION_ENUMS,
+};
+
+static const struct option long_options[] = {
+    {"unixctl", required_argument, NULL, OPT_UNIXCTL},
+    {"domains", required_argument, NULL, OPT_DOMAINS},
+    {"images", required_argument, NULL, OPT_IMAGES},
+    {"ovs", required_argument, NULL, OPT_OVS},
+    {"db", required_argument, NULL, OPT_DB},
+    {"host", required_argument, NULL, OPT_HOST},
+    {"power-off-command", required_argument, NULL, OPT_POWER_OFF},
+    {"enable-dummy", no_argument, NULL, OPT_ENABLE_DUMMY},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    STREAM_SSL_LONG_OPTIONS,
+    DAEMON_LONG_OPTIONS,
+    VLOG_LONG_OPTIONS,
+    {NULL, 0, NULL, 0},
+};
+
+/* Takes an option of our own. */
+static void
+set_option(struct options *options, int option, char *argument)
+{
+    switch (option) {
+    case OPT_UNIXCTL:
+        options->unixctl_path = argument;
+        break;
+    case OPT_DOMAINS:
+        options->folder = argument;
+        break;
+    case OPT_IMAGES:
+        options->join.images = argument;
+        break;
+    case OPT_OVS:
+        options->join.ovs = argument;
+        break;
+    case OPT_DB:
+        options->join.remote = argument;
+        break;
+    case OPT_HOST:
+        options->join.host = argument;
+        break;
+    case OPT_POWER_OFF:
+        options->join.power_off = argument;
+        break;
+    case OPT_ENABLE_DUMMY:
+        options->join.dummies = true;
+        break;
+    default:
+        abort();
+    }
+}
+
 static void
 parse_options(int argc, char *argv[], struct options *options)
 {
-    enum {
-        OPT_UNIXCTL = UCHAR_MAX + 1,
-        OPT_DOMAINS,
-        OPT_IMAGES,
-        OPT_OVS,
-        OPT_DB,
-        OPT_HOST,
-        OPT_POWER_OFF,
-        OPT_ENABLE_DUMMY,
-        SSL_OPTION_ENUMS,
-        VLOG_OPTION_ENUMS,
-        DAEMON_OPTION_ENUMS,
-    };
-    static const struct option long_options[] = {
-        {"unixctl", required_argument, NULL, OPT_UNIXCTL},
-        {"domains", required_argument, NULL, OPT_DOMAINS},
-        {"images", required_argument, NULL, OPT_IMAGES},
-        {"ovs", required_argument, NULL, OPT_OVS},
-        {"db", required_argument, NULL, OPT_DB},
-        {"host", required_argument, NULL, OPT_HOST},
-        {"power-off-command", required_argument, NULL, OPT_POWER_OFF},
-        {"enable-dummy", no_argument, NULL, OPT_ENABLE_DUMMY},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        STREAM_SSL_LONG_OPTIONS,
-        DAEMON_LONG_OPTIONS,
-        VLOG_LONG_OPTIONS,
-        {NULL, 0, NULL, 0},
-    };
     char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
 
     for (;;) {
@@ -351,30 +387,6 @@ parse_options(int argc, char *argv[], struct options *options)
             break;
         }
         switch (c) {
-        case OPT_UNIXCTL:
-            options->unixctl_path = optarg;
-            break;
-        case OPT_DOMAINS:
-            options->folder = optarg;
-            break;
-        case OPT_IMAGES:
-            options->join.images = optarg;
-            break;
-        case OPT_OVS:
-            options->join.ovs = optarg;
-            break;
-        case OPT_DB:
-            options->join.remote = optarg;
-            break;
-        case OPT_HOST:
-            options->join.host = optarg;
-            break;
-        case OPT_POWER_OFF:
-            options->join.power_off = optarg;
-            break;
-        case OPT_ENABLE_DUMMY:
-            options->join.dummies = true;
-            break;
         case 'h':
             usage();
         case 'V':
@@ -386,7 +398,7 @@ parse_options(int argc, char *argv[], struct options *options)
         case '?':
             exit(EXIT_FAILURE);
         default:
-            abort();
+            set_option(options, c, optarg);
         }
     }
     free(short_options);

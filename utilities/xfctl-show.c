@@ -92,9 +92,8 @@ trunk_to_json(struct ovsdb_idl *idl, const struct xfrec_physical_link *link)
 
 /* ---- Routers. ---- */
 
-/* What the host that is to carry 'router' says of it. */
-static const struct xfrec_router_state *
-router_state(struct ovsdb_idl *idl, const struct xfrec_router *router)
+const struct xfrec_router_state *
+xf_router_state(struct ovsdb_idl *idl, const struct xfrec_router *router)
 {
     const struct xfrec_router_state *state;
 
@@ -143,7 +142,7 @@ static struct json *
 router_to_json(struct ovsdb_idl *idl, const struct xfrec_router *router,
                xf_row **ifaces, size_t n_ifaces)
 {
-    const struct xfrec_router_state *state = router_state(idl, router);
+    const struct xfrec_router_state *state = xf_router_state(idl, router);
     struct json *json = json_object_create();
 
     put(json, "name", router->name);

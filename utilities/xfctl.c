@@ -78,6 +78,8 @@ usage: %s [OPTIONS] COMMAND [ARG...] [-- COMMAND [ARG...]]...\n\
     KINDs: host, trunk, net, segment, edge, router, link, and if with the\n\
     two words ROUTER INTERFACE as its NAME\n\
   router-start, router-stop, router-suspend ROUTER   desired state\n\
+  vm-list, vm-show ROUTER     virtual machines of routers\n\
+  vm-start, vm-stop, vm-restart, vm-suspend, vm-resume ROUTER\n\
   net-start, net-stop, net-suspend NETWORK   the same for a whole network\n\
   rule-add ROUTER PREFIX WHAT...             routes\n\
   filter-add ROUTER MATCH permit|deny [priority=N]\n\
@@ -571,6 +573,7 @@ main(int argc, char *argv[])
     ctl_register_commands(commands_of_ours);
     xf_object_commands_register();
     xf_child_commands_register();
+    xf_vm_commands_register();
 
     char *args = process_escape_args(argv);
     table_style.format = TF_TABLE;

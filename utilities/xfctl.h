@@ -36,6 +36,7 @@
  *   xfctl-import.c   a file to rows, in the command's transaction
  *   xfctl-export.c   rows to a file
  *   xfctl-show.c     the tree
+ *   xfctl-vm.c       virtual machines of routers
  *   xfctl-wait.c     waiting for hosts
  *
  * Errors are sentences that the caller frees; NULL: none.  One thread. */
@@ -199,6 +200,13 @@ char *xf_wait_check(struct ovsdb_idl *, int64_t cfg, bool *done)
     OVS_WARN_UNUSED_RESULT;
 const struct xfrec_host_state *xf_host_state(struct ovsdb_idl *,
                                              const char *host);
+
+/* What the host that is to carry the router says of it, or NULL. */
+const struct xfrec_router_state *xf_router_state(struct ovsdb_idl *,
+                                                 const struct xfrec_router *);
+
+/* xfctl-vm.c */
+void xf_vm_commands_register(void);
 
 /* xfctl.c */
 extern bool xf_json;            /* -f json. */

@@ -275,6 +275,7 @@ utilities_xfctl_SOURCES = \
 	xf-utilities/xfctl-rules.c \
 	xf-utilities/xfctl-show.c \
 	xf-utilities/xfctl-value.c \
+	xf-utilities/xfctl-vm.c \
 	xf-utilities/xfctl-wait.c \
 	xf-utilities/xfctl.c \
 	xf-utilities/xfctl.h

@@ -29,6 +29,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "domain/tap.h"
 #include "hash.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
@@ -183,6 +184,14 @@ xf_domain_set_script(struct xf_domain *d, const char *script,
                          "has no script", d->config.name, d->backend->name);
     }
     return d->backend->set_script(d, script, now_ms);
+}
+
+int
+xf_domain_set_host_address(const struct xf_domain *d, const char *tap,
+                           struct eth_addr mac, ovs_be32 ip, ovs_be32 netmask)
+{
+    return d->backend->has_taps ? xf_tap_set_addresses(tap, mac, ip, netmask)
+           : 0;
 }
 
 /* ---- For backends. ---- */

@@ -696,6 +696,7 @@ qemu_show(const struct xf_domain *d, struct json *object)
 
 const struct xf_domain_backend xf_domain_qemu = {
     .name = "qemu",
+    .has_taps = true,
     .alloc = qemu_alloc,
     .check = qemu_check,
     .adopt = qemu_adopt,

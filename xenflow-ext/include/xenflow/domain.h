@@ -174,6 +174,12 @@ char *xf_domain_begin(struct xf_domain *, enum xf_domain_op op,
 char *xf_domain_set_script(struct xf_domain *, const char *script,
                            long long int now_ms) OVS_WARN_UNUSED_RESULT;
 
+/* Gives the host's side of a card, which is there as soon as the domain runs,
+ * MAC and IPv4 address.  Returns 0 or an errno; 0 if the backend has none. */
+int xf_domain_set_host_address(const struct xf_domain *, const char *tap,
+                               struct eth_addr, ovs_be32 ip,
+                               ovs_be32 netmask);
+
 void xf_domain_format(const struct xf_domain *, struct ds *);
 struct json *xf_domain_to_json(const struct xf_domain *);
 
