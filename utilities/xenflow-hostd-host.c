@@ -300,9 +300,9 @@ join_host_write(struct join *j, long long int now_ms)
 {
     const struct xfrec_host_state *state = find_state(j);
     int64_t cfg = settled_cfg(j, state);
-    bool is_new = !state;
+    bool is_due = !state || now_ms >= j->host->next_ms;
 
-    if (is_new) {
+    if (!state) {
         struct xfrec_host_state *new = xfrec_host_state_insert(j->xf.txn);
 
         xfrec_host_state_set_host(new, j->name);
@@ -311,7 +311,8 @@ join_host_write(struct join *j, long long int now_ms)
     write_events(j);
     xfrec_host_state_set_cfg(state, cfg);
     xfrec_host_state_set_error(state, j->port_trouble ? j->port_trouble : "");
-    if (now_ms >= j->host->next_ms || is_new) {
+    join_probe_write(j, is_due);
+    if (is_due) {
         j->host->next_ms = now_ms + period_ms(j);
         write_machine(j, state);
         write_load(j, state);

@@ -103,7 +103,7 @@ monitor(struct ovsdb_idl *idl)
 {
     static const struct ovsdb_idl_column *const columns[] = {
         &xfrec_xf_global_col_cfg,
-        &xfrec_host_col_name, &xfrec_host_col_enabled, &xfrec_host_col_power,
+        &xfrec_host_col_name, &xfrec_host_col_kind, &xfrec_host_col_enabled, &xfrec_host_col_power,
         &xfrec_host_col_wake_mac, &xfrec_host_col_other_config,
         &xfrec_physical_link_col_host1, &xfrec_physical_link_col_port1,
         &xfrec_physical_link_col_host2, &xfrec_physical_link_col_port2,
@@ -124,6 +124,11 @@ monitor(struct ovsdb_idl *idl)
         &xfrec_event_col_host, &xfrec_event_col_time_ms,
         &xfrec_event_col_severity, &xfrec_event_col_object,
         &xfrec_event_col_text,
+        &xfrec_physical_link_state_col_host,
+        &xfrec_physical_link_state_col_link,
+        &xfrec_physical_link_state_col_up,
+        &xfrec_physical_link_state_col_latency_us,
+        &xfrec_physical_link_state_col_measured_ms,
         &xfrec_router_state_col_host, &xfrec_router_state_col_router,
         &xfrec_router_state_col_state, &xfrec_router_state_col_load,
         &xfrec_router_state_col_boot, &xfrec_router_state_col_restarts,
@@ -164,6 +169,9 @@ set_conditions_by_name(struct join *j)
     ovsdb_idl_condition_init(&c);
     xfrec_router_state_add_clause_host(&c, OVSDB_F_EQ, j->name);
     set_condition(j, &xfrec_table_router_state, &c);
+    ovsdb_idl_condition_init(&c);
+    xfrec_physical_link_state_add_clause_host(&c, OVSDB_F_EQ, j->name);
+    set_condition(j, &xfrec_table_physical_link_state, &c);
     ovsdb_idl_condition_init(&c);
     xfrec_event_add_clause_host(&c, OVSDB_F_EQ, j->name);
     set_condition(j, &xfrec_table_event, &c);
@@ -258,6 +266,7 @@ leave(struct join *j)
     HMAP_FOR_EACH_SAFE (r, node, &j->routers) {
         join_router_free(j, r);
     }
+    join_probe_destroy(j);
     db_close(&j->xf);
     free(j->conditions);
     free(j->remote);
@@ -331,6 +340,7 @@ join_create(struct xf_domains *domains, const struct join_settings *settings)
     j->domains = domains;
     j->settings = *settings;
     hmap_init(&j->routers);
+    hmap_init(&j->links);
     ovs_list_init(&j->dirty);
     ovs_list_init(&j->unwritten);
     j->host = join_host_create();
@@ -351,6 +361,7 @@ join_destroy(struct join *j)
     }
     join_host_destroy(j->host);
     hmap_destroy(&j->routers);
+    hmap_destroy(&j->links);
     free(j->port_trouble);
     free(j);
 }
@@ -461,6 +472,7 @@ take_others(struct join *j)
     XFREC_PHYSICAL_LINK_FOR_EACH_TRACKED (link, j->xf.idl) {
         j->ports_dirty = true;
     }
+    join_probe_update(j);
 }
 
 static void
@@ -488,6 +500,7 @@ write_done(struct join *j, bool success)
 
     join_host_written(j, success);
     if (!success) {
+        join_probe_unwritten(j);
         HMAP_FOR_EACH (r, node, &j->routers) {
             join_router_unwritten(j, r);
         }
@@ -501,7 +514,7 @@ write_run(struct join *j, long long int now_ms)
 
     if (!j->xf.txn && join_is_complete(j) && db_can_write(&j->xf, now_ms)
         && (!ovs_list_is_empty(&j->unwritten)
-            || join_host_is_due(j, now_ms))) {
+            || join_probe_is_due(j) || join_host_is_due(j, now_ms))) {
         j->xf.txn = ovsdb_idl_txn_create(j->xf.idl);
         while (!ovs_list_is_empty(&j->unwritten)) {
             struct join_router *r = CONTAINER_OF(
@@ -599,6 +612,7 @@ join_run(struct join *j, long long int now_ms)
                 j->ports_dirty = true;
             }
         }
+        join_probe_run(j, now_ms);
         join_host_power(j);
     }
     write_run(j, now_ms);
@@ -619,6 +633,7 @@ join_wait(struct join *j)
             && join_is_complete(j));
     if (join_is_complete(j)) {
         join_host_wait(j);
+        join_probe_wait(j);
         HMAP_FOR_EACH (r, node, &j->routers) {
             if (r->due_ms) {
                 poll_timer_wait_until(r->due_ms);

@@ -28,6 +28,7 @@
  *   xenflow-hostd-frr.c     configuration of its routing software
  *   xenflow-hostd-port.c    rows -> bridge and ports in Open_vSwitch
  *   xenflow-hostd-host.c    this machine: Host_State, events, power
+ *   xenflow-hostd-probe.c   physical links: Physical_Link_State
  *   xenflow-hostd-measure.c what the kernel says of it
  *
  * Shape: desired state is compared with what is, and one step towards it is
@@ -118,6 +119,8 @@ struct join {
     struct hmap routers;        /* struct join_router. */
     struct ovs_list dirty, unwritten;
     bool ports_dirty;
+
+    struct hmap links;          /* struct join_link. */
 
     struct join_db ovs;         /* 'idl' may be NULL. */
     char *port_trouble;         /* Sentence, or NULL. */
@@ -210,6 +213,18 @@ void join_frr_daemons(const struct xfrec_router *,
 void join_ports_monitor(struct ovsdb_idl *);
 /* Has the rows of Open_vSwitch as they should be; writes what isn't. */
 void join_ports_run(struct join *, long long int now_ms);
+
+/* ---- xenflow-hostd-probe.c ---- */
+
+void join_probe_destroy(struct join *);
+/* Physical_Link may have changed. */
+void join_probe_update(struct join *);
+void join_probe_run(struct join *, long long int now_ms);
+void join_probe_wait(const struct join *);
+/* Whether a link has come up, gone down, or been removed. */
+bool join_probe_is_due(const struct join *);
+void join_probe_write(struct join *, bool all);
+void join_probe_unwritten(struct join *);
 
 /* ---- xenflow-hostd-host.c ---- */
 

@@ -84,6 +84,10 @@ trunk_to_json(struct ovsdb_idl *idl, const struct xfrec_physical_link *link)
             put(json, "state", state->up ? "up" : "down");
             json_object_put(json, "latency_us",
                             json_integer_create(state->latency_us));
+            if (state->up) {
+                json_object_put_format(json, "latency", "%.3f ms",
+                                       state->latency_us / 1000.0);
+            }
             break;
         }
     }
@@ -291,7 +295,7 @@ put_object(struct ds *ds, const struct json *object, const char *noun,
            int indent)
 {
     static const char *const details[] = { "ends", "segment", "mac",
-                                           "addresses" };
+                                           "addresses", "latency" };
     const char *role = member(object, "role");
 
     ds_put_format(ds, "%*s%s %s", indent, "", role ? role : noun,

@@ -231,6 +231,7 @@ utilities_xenflow_hostd_SOURCES = \
 	xf-utilities/xenflow-hostd-measure.c \
 	xf-utilities/xenflow-hostd-measure.h \
 	xf-utilities/xenflow-hostd-port.c \
+	xf-utilities/xenflow-hostd-probe.c \
 	xf-utilities/xenflow-hostd-router.c \
 	xf-utilities/xenflow-hostd.c \
 	xf-utilities/xenflow-hostd.h
