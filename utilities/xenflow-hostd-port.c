@@ -175,7 +175,7 @@ want_router(struct join *j, struct shash *ports,
     port->type = "xenflow";
     smap_add_format(&port->ids, "iface-id", UUID_FMT,
                     UUID_ARGS(&row->header_.uuid));
-    if (config) {
+    if (config && r->can_be_heard) {
         struct join_place place;
 
         join_place_init(&place, &row->header_.uuid);

@@ -226,7 +226,7 @@ op_ended(struct join *j, struct join_router *r, const char *name,
 
 /* The management tap is there: gives it the host's address. */
 static void
-set_addresses(const struct join_router *r, const struct xf_domain *d)
+set_addresses(struct join_router *r, const struct xf_domain *d)
 {
     struct join_place place;
     int error;
@@ -239,6 +239,7 @@ set_addresses(const struct join_router *r, const struct xf_domain *d)
                   "won't tell its routes", xf_domain_get_config(d)->name,
                   place.tap, ovs_strerror(error));
     }
+    r->can_be_heard = !error;
 }
 
 void
@@ -278,6 +279,7 @@ join_router_observe(struct join *j, struct join_router *r,
         }
         free(r->domain);
         r->domain = NULL;
+        r->can_be_heard = false;
     }
 }
 

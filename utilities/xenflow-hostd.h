@@ -84,6 +84,7 @@ struct join_router {
     struct uuid uuid;           /* Of its row, and of its domain. */
     char *domain;               /* Its name, or NULL. */
     bool recalled;              /* What was before us is known. */
+    bool can_be_heard;          /* Its management tap has its address. */
 
     bool op_begun;              /* By us, and its end not yet seen. */
     enum xf_domain_state state; /* Of the domain when it was last looked at. */
