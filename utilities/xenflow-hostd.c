@@ -387,16 +387,16 @@ parse_options(int argc, char *argv[], struct options *options)
             break;
         }
         switch (c) {
-        case 'h':
-            usage();
+        DAEMON_OPTION_HANDLERS
+        VLOG_OPTION_HANDLERS
+        STREAM_SSL_OPTION_HANDLERS
+        case '?':
+            exit(EXIT_FAILURE);
         case 'V':
             ovs_print_version(0, 0);
             exit(EXIT_SUCCESS);
-        STREAM_SSL_OPTION_HANDLERS
-        VLOG_OPTION_HANDLERS
-        DAEMON_OPTION_HANDLERS
-        case '?':
-            exit(EXIT_FAILURE);
+        case 'h':
+            usage();
         default:
             set_option(options, c, optarg);
         }
