@@ -472,8 +472,8 @@ join_host_wake(const char *mac)
     for (size_t i = 0; i < ports.n; i++) {
         int error = measure_wake(ports.names[i], ea);
 
-        VLOG(error ? VLL_WARN : VLL_INFO, "%s: frame to wake %s: %s",
-             ports.names[i], mac, error ? ovs_strerror(error) : "sent");
+        VLOG_INFO("%s: frame to wake %s: %s", ports.names[i], mac,
+                  error ? ovs_strerror(error) : "sent");
     }
     svec_destroy(&ports);
 }
