@@ -16,11 +16,11 @@
 
 /* Bridge and ports of this host in Open_vSwitch.
  *
- * - Each router is a port of type xenflow.  Where hostd runs its machine the
- *   Interface row says where its speaker is to be heard: hostd-listen,
- *   hostd-device.
+ * - Each router is a port of type xenflow.  What the switch can't know of its
+ *   machine is in external_ids of its Interface row, as words of the switch's
+ *   commands: hostd-router (listen=, device=), hostd-port-NAME (vif=, ifindex=).
  * - Each interface of a machine that is in a segment is a port with the tap's
- *   name and the segment's VLAN: iface-id, attached-mac, hostd-ifindex.
+ *   name and the segment's VLAN, and iface-id and attached-mac.
  * - Ends of physical links carry all VLANs; edge ports those of their segments.
  *
  * Which ports there should be is computed as a whole and compared: O(ports) per
@@ -50,11 +50,10 @@ VLOG_DEFINE_THIS_MODULE(xf_join_port);
 #define DATAPATH_TYPE "netdev"
 #define GUEST_FIRST_IFINDEX 2   /* After lo; that of the first card. */
 
-/* What we write to external_ids of an Interface. */
-static const char *const id_keys[] = {
-    "iface-id", "attached-mac", "hostd-ifindex", "hostd-listen",
-    "hostd-device",
-};
+/* What we write to external_ids of an Interface: these, and all that begin with
+ * HOSTD. */
+#define HOSTD "hostd-"
+static const char *const id_keys[] = { "iface-id", "attached-mac" };
 
 /* A port that there should be. */
 struct port {
@@ -63,7 +62,7 @@ struct port {
     bool carries_all;           /* All VLANs tagged... */
     int64_t *trunks;            /* ...or these. */
     size_t n_trunks;
-    struct smap ids;            /* Of 'id_keys'. */
+    struct smap ids;            /* Of those that we write. */
 };
 
 void
@@ -130,8 +129,10 @@ guest_ifindex(const struct xf_domain_config *config, const char *tap)
     return 0;
 }
 
+/* The port of 'iface'; 'router' is that of its router, which is told of it. */
 static void
-want_vif(struct shash *ports, const struct xfrec_interface *iface,
+want_vif(struct shash *ports, struct port *router,
+         const struct xfrec_interface *iface,
          const struct xf_domain_config *config)
 {
     char name[JOIN_PORT_MAX + 1];
@@ -152,8 +153,10 @@ want_vif(struct shash *ports, const struct xfrec_interface *iface,
     smap_add_format(&port->ids, "iface-id", UUID_FMT,
                     UUID_ARGS(&iface->header_.uuid));
     smap_add(&port->ids, "attached-mac", iface->mac);
-    if (ifindex) {
-        smap_add_format(&port->ids, "hostd-ifindex", "%d", ifindex);
+    if (config) {
+        smap_add_nocopy(&router->ids,
+                        xasprintf(HOSTD"port-%s", iface->name),
+                        xasprintf("vif=%s ifindex=%d", name, ifindex));
     }
 }
 
@@ -176,16 +179,16 @@ want_router(struct join *j, struct shash *ports,
         struct join_place place;
 
         join_place_init(&place, &row->header_.uuid);
-        smap_add_format(&port->ids, "hostd-listen", IP_FMT,
-                        IP_ARGS(place.host_ip));
-        smap_add(&port->ids, "hostd-device", place.tap);
+        smap_add_format(&port->ids, HOSTD"router",
+                        "listen="IP_FMT":%d device=%s",
+                        IP_ARGS(place.host_ip), JOIN_FPM_PORT, place.tap);
     }
     if (!config && strcmp(row->backend, "none")) {
         return;
     }
     ifaces = join_interfaces(j, row, &n);
     for (size_t i = 0; i < n; i++) {
-        want_vif(ports, ifaces[i], config);
+        want_vif(ports, port, ifaces[i], config);
     }
     free(ifaces);
 }
@@ -294,20 +297,32 @@ insert_bridge(struct join *j, const struct ovsrec_open_vswitch *cfg,
     ovsrec_open_vswitch_update_bridges_addvalue(cfg, bridge);
 }
 
+static bool
+is_our_key(const char *key)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(id_keys); i++) {
+        if (!strcmp(key, id_keys[i])) {
+            return true;
+        }
+    }
+    return !strncmp(key, HOSTD, strlen(HOSTD));
+}
+
 static void
 update_ids(const struct ovsrec_interface *iface, const struct smap *ids)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(id_keys); i++) {
-        const char *wanted = smap_get(ids, id_keys[i]);
-        const char *there = smap_get(&iface->external_ids, id_keys[i]);
+    const struct smap_node *node;
 
-        if (nullable_string_is_equal(wanted, there)) {
-            continue;
-        } else if (wanted) {
-            ovsrec_interface_update_external_ids_setkey(iface, id_keys[i],
-                                                        wanted);
-        } else {
-            ovsrec_interface_update_external_ids_delkey(iface, id_keys[i]);
+    SMAP_FOR_EACH (node, &iface->external_ids) {
+        if (is_our_key(node->key) && !smap_get(ids, node->key)) {
+            ovsrec_interface_update_external_ids_delkey(iface, node->key);
+        }
+    }
+    SMAP_FOR_EACH (node, ids) {
+        if (!nullable_string_is_equal(smap_get(&iface->external_ids,
+                                               node->key), node->value)) {
+            ovsrec_interface_update_external_ids_setkey(iface, node->key,
+                                                        node->value);
         }
     }
 }

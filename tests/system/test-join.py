@@ -128,9 +128,9 @@ class Host:
 
     def ask(self, router, text):
         """Runs a shell command in a router's machine; its output, or ""."""
-        address = self.run("ovs-vsctl", "get", "interface", router,
-                           "external_ids:hostd-listen").strip().strip('"')
-        parts = address.split(".")
+        words = self.run("ovs-vsctl", "get", "interface", router,
+                         "external_ids:hostd-router")
+        parts = words.split("listen=")[1].split(":")[0].split(".")
         parts[3] = str(int(parts[3]) + 1)
         output = b""
         try:
