@@ -269,15 +269,13 @@ fib_use_lookup(struct xf_fib *fib, size_t i)
     return false;
 }
 
-void
-xf_fib_prefetch_v4(const struct xf_fib *fib, uint32_t dst)
+const atomic_uint64_t *
+xf_fib_start(const struct xf_fib *fib)
 {
     const struct fib_array *array = ovsrcu_get(struct fib_array *,
                                                &fib->array);
 
-    if (array) {
-        OVS_PREFETCH(&array->entries[dst >> (32 - FIB_ARRAY_BITS)]);
-    }
+    return array ? array->entries : NULL;
 }
 
 void

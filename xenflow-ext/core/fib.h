@@ -79,6 +79,7 @@
 #include <stdint.h>
 
 #include "core/prefix-trie.h"
+#include "ovs-atomic.h"
 
 /* Where nodes live.  'alloc' returns 'size' bytes aligned as by malloc(), or
  * aborts; 'release' takes them back, in any thread.  Large tables want huge
@@ -126,8 +127,18 @@ void xf_fib_check(const struct xf_fib *);
 
 #define XF_FIB_BATCH 32         /* Most destinations of one call. */
 
+/* Where lookups in a large table start: words by the first 16 bits of the
+ * address.  NULL: in this one they don't.  Good for one RCU read-side section. */
+const atomic_uint64_t *xf_fib_start(const struct xf_fib *);
+
 /* Fetches what xf_fib_lookup_v4() of 'dst' will read first. */
-void xf_fib_prefetch_v4(const struct xf_fib *, uint32_t dst);
+static inline void
+xf_fib_prefetch_v4(const atomic_uint64_t *start, uint32_t dst)
+{
+    if (start) {
+        OVS_PREFETCH(&start[dst >> 16]);
+    }
+}
 
 /* Stores the values for the 'n' (1 to XF_FIB_BATCH) IPv4 addresses 'dst' (host
  * byte order), each in its own table. */

@@ -57,9 +57,8 @@
 struct xf_input_key {
     uint64_t macs;              /* The first 8 bytes, */
     uint64_t macs_type;         /* 8 bytes from the 6th on, */
-    uint32_t vlan;              /* 4 bytes from the 14th on if tagged, else
-                                 * 0. */
-    odp_port_t in_port;
+    uint64_t port_vlan;         /* Upper half: input port; lower half: 4 bytes
+                                 * from the 14th on if tagged, else 0. */
 };
 
 struct xf_input {
@@ -382,23 +381,15 @@ xf_punt(const struct xf_use *use, const struct xf_fwd_result *result,
     }
 }
 
-/* Forwards 'n' packets, which it takes over, as the action of their 'uses'
- * says. */
+/* Forwards the packets of 'burst', whose groups are 'n_uses' 'uses'. */
 static void
-xf_forward(struct dp_netdev_pmd_thread *pmd, const struct xf_use uses[],
-           size_t n_uses, struct dp_packet *const packets[],
-           const uint8_t packet_uses[], size_t n)
+xf_forward(struct dp_netdev_pmd_thread *pmd, struct xf_fwd_burst *burst,
+           const struct xf_use uses[], size_t n_uses)
 {
-    struct xf_fwd_result result;
-    uint32_t ids[NETDEV_MAX_BURST] = { 0 };
-
-    for (size_t i = 0; i < n_uses; i++) {
-        ids[i] = uses[i].fib.router;
-    }
-    xf_fwd_burst(pmd->xf->fwd, ids, n_uses, packets, packet_uses, n, &result);
-    xf_send(pmd, uses, &result);
-    for (size_t i = 0; result.n_punts && i < n_uses; i++) {
-        xf_punt(&uses[i], &result, i);
+    xf_fwd_finish(burst);
+    xf_send(pmd, uses, &burst->result);
+    for (size_t i = 0; burst->result.n_punts && i < n_uses; i++) {
+        xf_punt(&uses[i], &burst->result, i);
     }
 }
 
@@ -417,12 +408,17 @@ xf_execute_fib(struct dp_netdev_execute_aux *aux,
     }
     dp_packet_batch_apply_cutlen(packets);
 
-    const uint8_t packet_uses[NETDEV_MAX_BURST] = { 0 };
     struct xf_use use = { .aux = aux };
+    struct xf_fwd_burst burst;
+    struct dp_packet *packet;
 
     xf_odp_fib_get(a, &use.fib);
-    xf_forward(aux->pmd, &use, 1, packets->packets, packet_uses,
-               dp_packet_batch_size(packets));
+    xf_fwd_begin(&burst, aux->pmd->xf->fwd);
+    xf_fwd_group(&burst, use.fib.router);
+    DP_PACKET_BATCH_FOR_EACH (i, packet, packets) {
+        xf_fwd_add(&burst, packet, 0);
+    }
+    xf_forward(aux->pmd, &burst, &use, 1);
 }
 
 /* ---- Input. ---- */
@@ -455,11 +451,13 @@ xf_input_key(const struct dp_packet *packet, odp_port_t in_port,
     }
     memcpy(&key->macs, data, 8);
     memcpy(&key->macs_type, data + 6, 8);
-    key->vlan = 0;
-    key->in_port = in_port;
+    key->port_vlan = (uint64_t) odp_to_u32(in_port) << 32;
     *l3_ofs = ETH_HEADER_LEN;
     if (*type == htons(ETH_TYPE_VLAN_8021Q)) {
-        memcpy(&key->vlan, data + ETH_HEADER_LEN, 4);
+        uint32_t vlan;
+
+        memcpy(&vlan, data + ETH_HEADER_LEN, sizeof vlan);
+        key->port_vlan |= vlan;
         *l3_ofs = VLAN_ETH_HEADER_LEN;
         type = ALIGNED_CAST(const ovs_be16 *, data + 16);
     }
@@ -482,8 +480,7 @@ static struct xf_input *
 xf_input_find(struct xf_pmd *xf, const struct xf_input_key *key)
 {
     uint64_t hash = (key->macs ^ key->macs_type * UINT64_C(0x9e3779b97f4a7c15)
-                     ^ (uint64_t) key->vlan << 16
-                     ^ odp_to_u32(key->in_port))
+                     ^ key->port_vlan * UINT64_C(0xff51afd7ed558ccd))
                     * UINT64_C(0xd6e8feb86659fd93);
 
     return &xf->inputs[hash >> 54];
@@ -494,7 +491,7 @@ static bool
 xf_input_key_equals(const struct xf_input_key *a, const struct xf_input_key *b)
 {
     return (a->macs == b->macs && a->macs_type == b->macs_type
-            && a->vlan == b->vlan && a->in_port == b->in_port);
+            && a->port_vlan == b->port_vlan);
 }
 
 /* 'packets' are about to be handled by 'flow': if that does nothing but a fib
@@ -538,10 +535,7 @@ struct xf_known {
         uint32_t n_bytes;
         uint16_t tcp_flags;
     } sums[NETDEV_MAX_BURST];
-
-    size_t n;
-    struct dp_packet *packets[NETDEV_MAX_BURST];
-    uint8_t packet_uses[NETDEV_MAX_BURST];
+    struct xf_fwd_burst burst;  /* A group per use. */
 };
 
 /* Finds the use for packets with 'key', made if their way is known and valid;
@@ -575,6 +569,7 @@ xf_known_use(struct dp_netdev_pmd_thread *pmd, struct xf_known *known,
     known->uses[i].aux = &known->auxs[i];
     xf_odp_fib_get(action, &known->uses[i].fib);
     memset(&known->sums[i], 0, sizeof known->sums[i]);
+    xf_fwd_group(&known->burst, known->uses[i].fib.router);
     *use = i;
     return true;
 }
@@ -582,17 +577,16 @@ xf_known_use(struct dp_netdev_pmd_thread *pmd, struct xf_known *known,
 /* Counts and forwards what is known. */
 static void
 xf_known_forward(struct dp_netdev_pmd_thread *pmd,
-                 const struct xf_known *known)
+                 struct xf_known *known, size_t n)
 {
-    pmd_perf_update_counter(&pmd->perf_stats, PMD_STAT_RECV, known->n);
-    pmd_perf_update_counter(&pmd->perf_stats, PMD_STAT_SIMPLE_HIT, known->n);
+    pmd_perf_update_counter(&pmd->perf_stats, PMD_STAT_RECV, n);
+    pmd_perf_update_counter(&pmd->perf_stats, PMD_STAT_SIMPLE_HIT, n);
     for (size_t i = 0; i < known->n_uses; i++) {
         dp_netdev_flow_used(known->flows[i], known->sums[i].n_packets,
                             known->sums[i].n_bytes, known->sums[i].tcp_flags,
                             pmd->ctx.now / 1000);
     }
-    xf_forward(pmd, known->uses, known->n_uses, known->packets,
-               known->packet_uses, known->n);
+    xf_forward(pmd, &known->burst, known->uses, known->n_uses);
 }
 
 /* Takes from 'packets', received on 'in_port', those that a router forwards and
@@ -606,7 +600,8 @@ xf_input(struct dp_netdev_pmd_thread *pmd, struct dp_packet_batch *packets,
     struct dp_packet *packet;
     size_t i;
 
-    known.n = known.n_uses = 0;
+    known.n_uses = 0;
+    xf_fwd_begin(&known.burst, pmd->xf->fwd);
     for (i = 0; i < n; i++) {
         OVS_PREFETCH(dp_packet_data(packets->packets[i]));
     }
@@ -625,11 +620,10 @@ xf_input(struct dp_netdev_pmd_thread *pmd, struct dp_packet_batch *packets,
         known.sums[use].n_packets++;
         known.sums[use].n_bytes += dp_packet_size(packet);
         known.sums[use].tcp_flags |= xf_tcp_flags(packet);
-        known.packets[known.n] = packet;
-        known.packet_uses[known.n++] = use;
+        xf_fwd_add(&known.burst, packet, use);
     }
-    if (known.n) {
-        xf_known_forward(pmd, &known);
+    if (known.n_uses) {
+        xf_known_forward(pmd, &known, n - dp_packet_batch_size(packets));
     }
 }
 

@@ -52,7 +52,7 @@ struct next_hop {
 };
 
 /* What a thread knows of a router. */
-struct fwd_router {
+struct xf_fwd_router {
     struct cmap_node node;      /* In struct xf_fwd 'routers'. */
     uint32_t id;
     struct xf_counters counters[XF_RT_N_COUNTED];
@@ -64,7 +64,7 @@ struct fwd_router {
 
 struct xf_fwd {
     struct ovs_list list_node;  /* In 'all'. */
-    struct cmap routers;        /* struct fwd_router by id. */
+    struct cmap routers;        /* struct xf_fwd_router by id. */
     uint32_t n_forgotten;       /* 'all_forgotten' when last swept. */
     void (*release)(struct dp_netdev_flow *);
 };
@@ -93,10 +93,10 @@ xf_fwd_create(void (*release)(struct dp_netdev_flow *))
     return fwd;
 }
 
-static struct fwd_router *
+static struct xf_fwd_router *
 router_find(const struct xf_fwd *fwd, uint32_t id)
 {
-    struct fwd_router *r;
+    struct xf_fwd_router *r;
 
     CMAP_FOR_EACH_WITH_HASH (r, node, hash_int(id, 0), &fwd->routers) {
         if (r->id == id) {
@@ -106,10 +106,10 @@ router_find(const struct xf_fwd *fwd, uint32_t id)
     return NULL;
 }
 
-static struct fwd_router *
+static struct xf_fwd_router *
 router_get(struct xf_fwd *fwd, uint32_t id)
 {
-    struct fwd_router *r = router_find(fwd, id);
+    struct xf_fwd_router *r = router_find(fwd, id);
 
     if (OVS_UNLIKELY(!r)) {
         r = xzalloc(sizeof *r);
@@ -132,7 +132,7 @@ adj_release(const struct xf_fwd *fwd, struct xf_adj *adj)
 
 /* Readers of counters may still hold it. */
 static void
-router_free(struct fwd_router *r)
+router_free(struct xf_fwd_router *r)
 {
     for (size_t i = 0; i < XF_RT_N_COUNTED; i++) {
         xf_counters_free(&r->counters[i]);
@@ -141,7 +141,7 @@ router_free(struct fwd_router *r)
 }
 
 static void
-router_destroy(struct xf_fwd *fwd, struct fwd_router *r)
+router_destroy(struct xf_fwd *fwd, struct xf_fwd_router *r)
 {
     for (size_t i = 0; i < r->n_adjs; i++) {
         if (r->adjs[i]) {
@@ -162,7 +162,7 @@ router_destroy(struct xf_fwd *fwd, struct fwd_router *r)
 static void
 sweep(struct xf_fwd *fwd)
 {
-    struct fwd_router *r;
+    struct xf_fwd_router *r;
 
     CMAP_FOR_EACH (r, node, &fwd->routers) {
         if (!xf_odp_router_find(r->id)) {
@@ -174,7 +174,7 @@ sweep(struct xf_fwd *fwd)
 void
 xf_fwd_destroy(struct xf_fwd *fwd)
 {
-    struct fwd_router *r;
+    struct xf_fwd_router *r;
 
     if (!fwd) {
         return;
@@ -182,7 +182,7 @@ xf_fwd_destroy(struct xf_fwd *fwd)
     ovs_mutex_lock(&all_mutex);
     CMAP_FOR_EACH (r, node, &fwd->routers) {
         if (xf_odp_router_find(r->id)) {
-            struct fwd_router *old = router_get(&departed, r->id);
+            struct xf_fwd_router *old = router_get(&departed, r->id);
 
             for (size_t i = 0; i < XF_RT_N_COUNTED; i++) {
                 xf_counters_move(&old->counters[i], &r->counters[i]);
@@ -213,7 +213,7 @@ static void
 reader_add(struct xf_fwd_reader *reader, const struct xf_fwd *fwd,
            uint32_t id, enum xf_rt_counted kind)
 {
-    const struct fwd_router *r = router_find(fwd, id);
+    const struct xf_fwd_router *r = router_find(fwd, id);
 
     if (r && reader->n < ARRAY_SIZE(reader->counters)) {
         reader->counters[reader->n++] = &r->counters[kind];
@@ -262,7 +262,7 @@ grow(void *array, size_t *n, size_t i, size_t size)
 
 /* The adjacency of 'path', which forwards. */
 static struct xf_adj *
-adj_get(struct xf_fwd *fwd, struct fwd_router *r, const struct xf_path *path,
+adj_get(struct xf_fwd *fwd, struct xf_fwd_router *r, const struct xf_path *path,
         uint32_t version)
 {
     const struct xf_iface *out = path->out;
@@ -293,7 +293,7 @@ adj_get(struct xf_fwd *fwd, struct fwd_router *r, const struct xf_path *path,
 }
 
 static void
-way_from_path(struct xf_fwd *fwd, struct fwd_router *r,
+way_from_path(struct xf_fwd *fwd, struct xf_fwd_router *r,
               const struct xf_path *path, uint32_t version, struct way *way)
 {
     memset(way, 0, sizeof *way);
@@ -308,7 +308,7 @@ way_from_path(struct xf_fwd *fwd, struct fwd_router *r,
 
 /* What 'target' means at 'version'. */
 static const struct next_hop *
-next_hop_get(struct xf_fwd *fwd, struct fwd_router *r,
+next_hop_get(struct xf_fwd *fwd, struct xf_fwd_router *r,
              const struct xf_rt *rt, uint32_t target, uint32_t version)
 {
     uint32_t index = target - XF_TARGET_NEXTHOP;
@@ -336,34 +336,8 @@ next_hop_get(struct xf_fwd *fwd, struct fwd_router *r,
 
 /* ---- Packets. ---- */
 
-/* What stays the same for the packets of a router in a burst. */
-struct job {
-    struct xf_fwd *fwd;
-    struct fwd_router *router;
-    struct xf_dp_router *dp;
-    const struct xf_rt *rt;     /* NULL: there is no such router. */
-    uint32_t version;
-    uint32_t seed;              /* Of xf_flow_hash(). */
-    bool is_v4;                 /* By the type of the frames, as upstream
-                                 * extracts flows: the version that the header
-                                 * names is checked when they are forwarded. */
-    uint8_t group;
-    const struct xf_fib *fibs[2]; /* IPv6, IPv4. */
-    struct xf_fwd_result *result;
-    uint64_t n_forwarded;
-    uint64_t n_bytes;           /* Of those. */
-    uint64_t n_dropped;
-};
-
-/* Packets of one family and whose they are. */
-struct family {
-    size_t n;
-    struct dp_packet *packets[NETDEV_MAX_BURST];
-    struct job *jobs[NETDEV_MAX_BURST];
-};
-
 static void
-get_addrs(const struct job *job, const struct dp_packet *packet,
+get_addrs(const struct xf_fwd_job *job, const struct dp_packet *packet,
           struct in6_addr *src, struct in6_addr *dst)
 {
     if (job->is_v4) {
@@ -382,7 +356,7 @@ get_addrs(const struct job *job, const struct dp_packet *packet,
 /* The hash that chooses among equal next hops.  The flow is what upstream
  * extracts, as in translation. */
 static uint32_t
-packet_hash(const struct job *job, struct dp_packet *packet)
+packet_hash(const struct xf_fwd_job *job, struct dp_packet *packet)
 {
     struct in6_addr src, dst;
     struct flow flow;
@@ -400,7 +374,7 @@ packet_hash(const struct job *job, struct dp_packet *packet)
 
 /* Chooses a way by hash threshold (RFC 2992), as xf_rt_lookup() does. */
 static const struct way *
-choose(const struct job *job, const struct next_hop *nh,
+choose(const struct xf_fwd_job *job, const struct next_hop *nh,
        struct dp_packet *packet)
 {
     const struct way *way = nh->ways;
@@ -417,7 +391,7 @@ choose(const struct job *job, const struct next_hop *nh,
 }
 
 static void
-punt(struct job *job, struct dp_packet *packet, enum xf_punt_reason reason)
+punt(struct xf_fwd_job *job, struct dp_packet *packet, enum xf_punt_reason reason)
 {
     struct xf_fwd_result *result = job->result;
 
@@ -430,14 +404,14 @@ punt(struct job *job, struct dp_packet *packet, enum xf_punt_reason reason)
 }
 
 static void
-drop(struct job *job, struct dp_packet *packet)
+drop(struct xf_fwd_job *job, struct dp_packet *packet)
 {
     job->n_dropped++;
     dp_packet_delete(packet);
 }
 
 static void
-forward(struct job *job, struct dp_packet *packet, struct xf_adj *adj)
+forward(struct xf_fwd_job *job, struct dp_packet *packet, struct xf_adj *adj)
 {
     struct xf_fwd_result *result = job->result;
     uint32_t size = dp_packet_size(packet);
@@ -458,7 +432,7 @@ forward(struct job *job, struct dp_packet *packet, struct xf_adj *adj)
 
 /* Forwards 'packet' to the neighbour that is its destination. */
 static void
-forward_on_link(struct job *job, struct dp_packet *packet,
+forward_on_link(struct xf_fwd_job *job, struct dp_packet *packet,
                 const struct way *way)
 {
     struct xf_path path = { .out = way->out };
@@ -475,7 +449,7 @@ forward_on_link(struct job *job, struct dp_packet *packet,
 }
 
 static void
-carry_out(struct job *job, struct dp_packet *packet, uint64_t value)
+carry_out(struct xf_fwd_job *job, struct dp_packet *packet, uint64_t value)
 {
     uint32_t target = xf_value_target(value);
     const struct way *way;
@@ -506,25 +480,21 @@ carry_out(struct job *job, struct dp_packet *packet, uint64_t value)
 
 /* Looks packets of one family up. */
 static void
-look_up(const struct family *family, bool is_v4, uint64_t values[])
+look_up(const struct xf_fwd_burst *burst, bool is_v4, uint64_t values[])
 {
+    const struct xf_fwd_family *family = &burst->families[is_v4];
     const struct xf_fib *fibs[NETDEV_MAX_BURST];
-    struct in6_addr dsts[NETDEV_MAX_BURST];
-    const struct in6_addr *dst6[NETDEV_MAX_BURST];
-    uint32_t dst4[NETDEV_MAX_BURST];
     size_t n = family->n;
 
     for (size_t i = 0; i < n; i++) {
-        fibs[i] = family->jobs[i]->fibs[is_v4];
+        fibs[i] = burst->jobs[family->groups[i]].fibs[is_v4];
     }
     if (is_v4) {
-        for (size_t i = 0; i < n; i++) {
-            const struct ip_header *ip = dp_packet_l3(family->packets[i]);
-
-            dst4[i] = ntohl(get_16aligned_be32(&ip->ip_dst));
-        }
-        xf_fib_lookup_v4(fibs, dst4, values, n);
+        xf_fib_lookup_v4(fibs, family->dsts, values, n);
     } else {
+        struct in6_addr dsts[NETDEV_MAX_BURST];
+        const struct in6_addr *dst6[NETDEV_MAX_BURST];
+
         for (size_t i = 0; i < n; i++) {
             const struct ovs_16aligned_ip6_hdr *ip6
                 = dp_packet_l3(family->packets[i]);
@@ -538,16 +508,18 @@ look_up(const struct family *family, bool is_v4, uint64_t values[])
 
 /* Notes the versions of all tables; returns whether any is new. */
 static bool
-note_versions(struct job jobs[], size_t n_jobs)
+note_versions(struct xf_fwd_burst *burst)
 {
     bool changed = false;
 
-    for (size_t i = 0; i < n_jobs; i++) {
-        if (jobs[i].rt) {
-            uint32_t version = xf_rt_version(jobs[i].rt);
+    for (size_t i = 0; i < burst->n_jobs; i++) {
+        struct xf_fwd_job *job = &burst->jobs[i];
 
-            changed |= version != jobs[i].version;
-            jobs[i].version = version;
+        if (job->router) {
+            uint32_t version = xf_rt_version(job->rt);
+
+            changed |= version != job->version;
+            job->version = version;
         }
     }
     return changed;
@@ -555,20 +527,21 @@ note_versions(struct job jobs[], size_t n_jobs)
 
 /* Carries out what was found for packets of one family. */
 static void
-carry_out_family(struct job jobs[], size_t n_jobs, const struct family *family,
-                 bool is_v4, const uint64_t values[])
+carry_out_family(struct xf_fwd_burst *burst, bool is_v4,
+                 const uint64_t values[])
 {
+    const struct xf_fwd_family *family = &burst->families[is_v4];
     struct xf_counter *c[NETDEV_MAX_BURST];
     uint32_t sizes[NETDEV_MAX_BURST];
 
-    for (size_t i = 0; i < n_jobs; i++) {
-        jobs[i].is_v4 = is_v4;
+    for (size_t i = 0; i < burst->n_jobs; i++) {
+        burst->jobs[i].is_v4 = is_v4;
     }
     /* Counters of routes are far apart.  They are fetched while the packets
      * are rewritten. */
     for (size_t i = 0; i < family->n; i++) {
         uint32_t number = xf_value_number(values[i]);
-        struct fwd_router *r = family->jobs[i]->router;
+        struct xf_fwd_router *r = burst->jobs[family->groups[i]].router;
 
         c[i] = (number ? xf_counters_get(&r->counters[XF_RT_ROUTES], number)
                 : NULL);
@@ -576,7 +549,8 @@ carry_out_family(struct job jobs[], size_t n_jobs, const struct family *family,
         sizes[i] = dp_packet_size(family->packets[i]);
     }
     for (size_t i = 0; i < family->n; i++) {
-        carry_out(family->jobs[i], family->packets[i], values[i]);
+        carry_out(&burst->jobs[family->groups[i]], family->packets[i],
+                  values[i]);
     }
     for (size_t i = 0; i < family->n; i++) {
         if (c[i]) {
@@ -585,61 +559,11 @@ carry_out_family(struct job jobs[], size_t n_jobs, const struct family *family,
     }
 }
 
-/* Forwards packets of IPv6 and of IPv4. */
-static void
-forward_families(struct job jobs[], size_t n_jobs,
-                 const struct family families[2])
-{
-    uint64_t values[2][NETDEV_MAX_BURST];
-
-    /* What is kept of a version mustn't meet a route that was stated after
-     * it. */
-    note_versions(jobs, n_jobs);
-    do {
-        for (int is_v4 = 0; is_v4 < 2; is_v4++) {
-            if (families[is_v4].n) {
-                look_up(&families[is_v4], is_v4, values[is_v4]);
-            }
-        }
-        atomic_thread_fence(memory_order_acquire);
-    } while (OVS_UNLIKELY(note_versions(jobs, n_jobs)));
-
-    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
-        if (families[is_v4].n) {
-            carry_out_family(jobs, n_jobs, &families[is_v4], is_v4,
-                             values[is_v4]);
-        }
-    }
-}
-
-static void
-job_init(struct job *job, struct xf_fwd *fwd, uint32_t id, uint8_t group,
-         struct xf_fwd_result *result)
-{
-    memset(job, 0, sizeof *job);
-    job->fwd = fwd;
-    job->group = group;
-    job->result = result;
-    job->dp = xf_odp_router_find(id);
-    job->rt = job->dp ? xf_odp_router_table(job->dp, &job->seed) : NULL;
-    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
-        job->fibs[is_v4] = job->rt ? xf_rt_fib(job->rt, is_v4) : NULL;
-    }
-    if (job->fibs[true]) {
-        job->router = router_get(fwd, id);
-    } else {
-        job->rt = NULL;
-    }
-}
+/* ---- Bursts. ---- */
 
 void
-xf_fwd_burst(struct xf_fwd *fwd, const uint32_t ids[], size_t n_ids,
-             struct dp_packet *const packets[], const uint8_t groups[],
-             size_t n, struct xf_fwd_result *result)
+xf_fwd_begin(struct xf_fwd_burst *burst, struct xf_fwd *fwd)
 {
-    struct job jobs[NETDEV_MAX_BURST];
-    struct family families[2];
-    enum xf_punt_reason reason;
     uint32_t n_forgotten;
 
     atomic_read_relaxed(&all_forgotten, &n_forgotten);
@@ -647,38 +571,74 @@ xf_fwd_burst(struct xf_fwd *fwd, const uint32_t ids[], size_t n_ids,
         fwd->n_forgotten = n_forgotten;
         sweep(fwd);
     }
-    result->n = result->n_punts = 0;
-    for (size_t i = 0; i < n_ids; i++) {
-        job_init(&jobs[i], fwd, ids[i], i, result);
+    burst->fwd = fwd;
+    burst->n_jobs = 0;
+    burst->families[false].n = burst->families[true].n = 0;
+    burst->result.n = burst->result.n_punts = 0;
+}
+
+void
+xf_fwd_group(struct xf_fwd_burst *burst, uint32_t id)
+{
+    struct xf_fwd_job *job = &burst->jobs[burst->n_jobs];
+
+    memset(job, 0, sizeof *job);
+    job->fwd = burst->fwd;
+    job->group = burst->n_jobs++;
+    job->result = &burst->result;
+    job->dp = xf_odp_router_find(id);
+    job->rt = job->dp ? xf_odp_router_table(job->dp, &job->seed) : NULL;
+    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
+        job->fibs[is_v4] = job->rt ? xf_rt_fib(job->rt, is_v4) : NULL;
     }
-    families[false].n = families[true].n = 0;
-    for (size_t i = 0; i < n; i++) {
-        struct job *job = &jobs[groups[i]];
-        int version = xf_packet_family(packets[i], &reason);
+    if (job->fibs[true]) {
+        job->router = router_get(burst->fwd, id);
+        job->start = xf_fib_start(job->fibs[true]);
+    }
+}
 
-        if (OVS_UNLIKELY(!job->rt)) {
-            /* The flow that led here is about to change. */
-            dp_packet_delete(packets[i]);
-        } else if (OVS_LIKELY(version)) {
-            struct family *family = &families[version == 4];
+void
+xf_fwd_refuse(struct xf_fwd_burst *burst, struct dp_packet *packet,
+              uint8_t group, enum xf_punt_reason reason)
+{
+    struct xf_fwd_job *job = &burst->jobs[group];
 
-            if (version == 4) {
-                const struct ip_header *ip = dp_packet_l3(packets[i]);
+    if (job->router) {
+        punt(job, packet, reason);
+    } else {
+        /* The flow that led here is about to change. */
+        dp_packet_delete(packet);
+    }
+}
 
-                xf_fib_prefetch_v4(job->fibs[true], ntohl(get_16aligned_be32(
-                                                          &ip->ip_dst)));
+void
+xf_fwd_finish(struct xf_fwd_burst *burst)
+{
+    uint64_t values[2][NETDEV_MAX_BURST];
+
+    /* What is kept of a version mustn't meet a route that was stated after
+     * it. */
+    note_versions(burst);
+    do {
+        for (int is_v4 = 0; is_v4 < 2; is_v4++) {
+            if (burst->families[is_v4].n) {
+                look_up(burst, is_v4, values[is_v4]);
             }
-            family->packets[family->n] = packets[i];
-            family->jobs[family->n++] = job;
-        } else {
-            punt(job, packets[i], reason);
+        }
+        atomic_thread_fence(memory_order_acquire);
+    } while (OVS_UNLIKELY(note_versions(burst)));
+
+    for (int is_v4 = 0; is_v4 < 2; is_v4++) {
+        if (burst->families[is_v4].n) {
+            carry_out_family(burst, is_v4, values[is_v4]);
         }
     }
-    forward_families(jobs, n_ids, families);
-    for (size_t i = 0; i < n_ids; i++) {
-        if (jobs[i].rt) {
-            xf_odp_count(jobs[i].dp, jobs[i].n_forwarded, jobs[i].n_bytes,
-                         jobs[i].n_dropped);
+    for (size_t i = 0; i < burst->n_jobs; i++) {
+        struct xf_fwd_job *job = &burst->jobs[i];
+
+        if (job->router) {
+            xf_odp_count(job->dp, job->n_forwarded, job->n_bytes,
+                         job->n_dropped);
         }
     }
 }

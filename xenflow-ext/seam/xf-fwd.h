@@ -46,6 +46,7 @@
 #include "core/rule-table-fib.h"
 #include "dp-packet.h"
 #include "seam/xf-counters.h"
+#include "seam/xf-packet.h"
 
 struct dp_netdev_flow;
 
@@ -80,12 +81,79 @@ struct xf_fwd_result {
     uint8_t punt_groups[NETDEV_MAX_BURST];
 };
 
-/* Forwards the 'n' (at most NETDEV_MAX_BURST) 'packets', which it takes over.
- * Each is of one of 'n_ids' (at most as many) groups, which router 'ids' of
- * the group forwards. */
-void xf_fwd_burst(struct xf_fwd *, const uint32_t ids[], size_t n_ids,
-                  struct dp_packet *const packets[], const uint8_t groups[],
-                  size_t n, struct xf_fwd_result *);
+/* Packets of one family of a burst. */
+struct xf_fwd_family {
+    size_t n;
+    struct dp_packet *packets[NETDEV_MAX_BURST];
+    uint8_t groups[NETDEV_MAX_BURST];
+    uint32_t dsts[NETDEV_MAX_BURST]; /* IPv4. */
+};
+
+/* What stays the same for the packets of one group of a burst. */
+struct xf_fwd_job {
+    struct xf_fwd *fwd;
+    struct xf_fwd_router *router; /* What the thread knows of it; NULL: there
+                                   * is no such router. */
+    struct xf_dp_router *dp;
+    const struct xf_rt *rt;
+    uint32_t version;
+    uint32_t seed;              /* Of xf_flow_hash(). */
+    bool is_v4;                 /* By the type of the frames, as upstream
+                                 * extracts flows: the version that the header
+                                 * names is checked when they are forwarded. */
+    uint8_t group;
+    const struct xf_fib *fibs[2]; /* IPv6, IPv4. */
+    const atomic_uint64_t *start; /* xf_fib_start() of IPv4. */
+    struct xf_fwd_result *result;
+    uint64_t n_forwarded;
+    uint64_t n_bytes;           /* Of those. */
+    uint64_t n_dropped;
+};
+
+/* Packets on their way: xf_fwd_begin(), xf_fwd_group() and xf_fwd_add() as often
+ * as needed, xf_fwd_finish(). */
+struct xf_fwd_burst {
+    struct xf_fwd *fwd;
+    size_t n_jobs;
+    struct xf_fwd_job jobs[NETDEV_MAX_BURST]; /* By group. */
+    struct xf_fwd_family families[2]; /* IPv6, IPv4. */
+    struct xf_fwd_result result;
+};
+
+void xf_fwd_begin(struct xf_fwd_burst *, struct xf_fwd *);
+/* Another group, for packets that the router with 'id' forwards: 0, then 1 and
+ * so on. */
+void xf_fwd_group(struct xf_fwd_burst *, uint32_t id);
+/* Takes over a packet that isn't to be looked up, as 'reason' says. */
+void xf_fwd_refuse(struct xf_fwd_burst *, struct dp_packet *, uint8_t group,
+                   enum xf_punt_reason);
+/* Forwards all; 'result' of the burst says what became of them. */
+void xf_fwd_finish(struct xf_fwd_burst *);
+
+/* Takes over 'packet', one of at most NETDEV_MAX_BURST. */
+static inline void
+xf_fwd_add(struct xf_fwd_burst *burst, struct dp_packet *packet,
+           uint8_t group)
+{
+    enum xf_punt_reason reason;
+    int version = xf_packet_family(packet, &reason);
+
+    if (OVS_UNLIKELY(!version || !burst->jobs[group].router)) {
+        xf_fwd_refuse(burst, packet, group, reason);
+        return;
+    }
+
+    struct xf_fwd_family *family = &burst->families[version == 4];
+    if (version == 4) {
+        const struct ip_header *ip = dp_packet_l3(packet);
+        uint32_t dst = ntohl(get_16aligned_be32(&ip->ip_dst));
+
+        xf_fib_prefetch_v4(burst->jobs[group].start, dst);
+        family->dsts[family->n] = dst;
+    }
+    family->packets[family->n] = packet;
+    family->groups[family->n++] = group;
+}
 
 /* A router was removed from the datapath: frees what was kept for it, in
  * threads of their own when they forward next.  Any thread. */
