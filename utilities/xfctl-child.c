@@ -37,68 +37,136 @@ xf_child_kind_find(const char *name)
     return NULL;
 }
 
+/* ---- Rows of a router. ---- */
+
+#define N_KINDS_MAX 8
+
+/* By the router, and by it and the key.  Of the one database that this program
+ * talks to. */
+static struct ovsdb_idl_index *router_indexes[N_KINDS_MAX];
+static struct ovsdb_idl_index *key_indexes[N_KINDS_MAX];
+
+void
+xf_child_indexes_create(struct ovsdb_idl *idl)
+{
+    ovs_assert(xf_n_child_kinds <= N_KINDS_MAX);
+    for (size_t i = 0; i < xf_n_child_kinds; i++) {
+        const struct xf_child_kind *kind = &xf_child_kinds[i];
+
+        router_indexes[i] = ovsdb_idl_index_create1(idl, kind->router);
+        key_indexes[i] = ovsdb_idl_index_create2(idl, kind->key,
+                                                 kind->router);
+    }
+}
+
+/* The rows that equal 'key', which is freed. */
+static struct xf_rows
+rows_equal(struct ovsdb_idl_index *index, struct ovsdb_idl_row *key)
+{
+    struct ovsdb_idl_cursor c = ovsdb_idl_cursor_first_eq(index, key);
+    struct xf_rows rows = { NULL, 0 };
+    size_t allocated = 0;
+    xf_row *row;
+
+    while ((row = ovsdb_idl_cursor_data(&c))) {
+        if (rows.n >= allocated) {
+            rows.rows = x2nrealloc(rows.rows, &allocated, sizeof *rows.rows);
+        }
+        rows.rows[rows.n++] = row;
+        ovsdb_idl_cursor_next_eq(&c);
+    }
+    ovsdb_idl_index_destroy_row(key);
+    return rows;
+}
+
+static struct xf_rows
+children(const struct xf_child_kind *kind, xf_row *router)
+{
+    struct ovsdb_idl_index *index = router_indexes[kind - xf_child_kinds];
+    struct ovsdb_idl_row *key = ovsdb_idl_index_init_row(index);
+
+    xf_index_ref(key, kind->router, router);
+    return rows_equal(index, key);
+}
+
+struct xf_rows
+xf_children_with_string(const struct xf_child_kind *kind, xf_row *router,
+                        const char *s)
+{
+    struct ovsdb_idl_index *index = key_indexes[kind - xf_child_kinds];
+    struct ovsdb_idl_row *key = ovsdb_idl_index_init_row(index);
+
+    xf_index_ref(key, kind->router, router);
+    xf_index_string(key, kind->key, s);
+    return rows_equal(index, key);
+}
+
+struct xf_rows
+xf_children_with_integer(const struct xf_child_kind *kind, xf_row *router,
+                         int64_t integer)
+{
+    struct ovsdb_idl_index *index = key_indexes[kind - xf_child_kinds];
+    struct ovsdb_idl_row *key = ovsdb_idl_index_init_row(index);
+
+    xf_index_ref(key, kind->router, router);
+    xf_index_integer(key, kind->key, integer);
+    return rows_equal(index, key);
+}
+
 /* Removes all rows of 'kind' of 'router'; returns how many. */
 size_t
-xf_children_remove(struct ctl_context *ctx, const struct xf_child_kind *kind,
-                   xf_row *router)
+xf_children_remove(const struct xf_child_kind *kind, xf_row *router)
 {
-    xf_row *row, *next;
-    size_t n = 0;
+    struct xf_rows rows = children(kind, router);
 
-    for (row = ovsdb_idl_first_row(ctx->idl, kind->table); row; row = next) {
-        next = ovsdb_idl_next_row(row);
-        if (xf_refers(row, kind->router, router)) {
-            ovsdb_idl_txn_delete(row);
-            n++;
-        }
+    for (size_t i = 0; i < rows.n; i++) {
+        ovsdb_idl_txn_delete(rows.rows[i]);
     }
-    return n;
+    free(rows.rows);
+    return rows.n;
 }
 
 /* Removes the rows of 'kind' of 'router' whose words aren't in 'rules', and from
  * 'rules' those that rows have. */
 void
-xf_children_retain(struct ctl_context *ctx, const struct xf_child_kind *kind,
-                   xf_row *router, struct sset *rules)
+xf_children_retain(const struct xf_child_kind *kind, xf_row *router,
+                   struct sset *rules)
 {
-    xf_row *row, *next;
+    struct xf_rows rows = children(kind, router);
+    struct ds ds = DS_EMPTY_INITIALIZER;
 
-    for (row = ovsdb_idl_first_row(ctx->idl, kind->table); row; row = next) {
-        next = ovsdb_idl_next_row(row);
-        if (xf_refers(row, kind->router, router)) {
-            struct ds ds = DS_EMPTY_INITIALIZER;
-
-            kind->format(row, &ds);
-            if (!sset_find_and_delete(rules, ds_cstr(&ds))) {
-                ovsdb_idl_txn_delete(row);
-            }
-            ds_destroy(&ds);
+    for (size_t i = 0; i < rows.n; i++) {
+        ds_clear(&ds);
+        kind->format(rows.rows[i], &ds);
+        if (!sset_find_and_delete(rules, ds_cstr(&ds))) {
+            ovsdb_idl_txn_delete(rows.rows[i]);
         }
     }
+    ds_destroy(&ds);
+    free(rows.rows);
 }
 
 /* The words that make each row of 'kind' of 'router' again, sorted; array and
  * texts are the caller's. */
 char **
-xf_children_format(struct ovsdb_idl *idl, const struct xf_child_kind *kind,
-                   xf_row *router, size_t *n)
+xf_children_format(const struct xf_child_kind *kind, xf_row *router, size_t *n)
 {
+    struct xf_rows rows = children(kind, router);
     struct svec texts = SVEC_EMPTY_INITIALIZER;
-    xf_row *row;
 
-    for (row = ovsdb_idl_first_row(idl, kind->table); row;
-         row = ovsdb_idl_next_row(row)) {
-        if (xf_refers(row, kind->router, router)) {
-            struct ds ds = DS_EMPTY_INITIALIZER;
+    for (size_t i = 0; i < rows.n; i++) {
+        struct ds ds = DS_EMPTY_INITIALIZER;
 
-            kind->format(row, &ds);
-            svec_add_nocopy(&texts, ds_steal_cstr(&ds));
-        }
+        kind->format(rows.rows[i], &ds);
+        svec_add_nocopy(&texts, ds_steal_cstr(&ds));
     }
+    free(rows.rows);
     svec_sort(&texts);
     *n = texts.n;
     return texts.names;
 }
+
+/* ---- Commands. ---- */
 
 /* "rule-add" -> its kind. */
 static const struct xf_child_kind *
@@ -144,7 +212,7 @@ cmd_del(struct ctl_context *ctx)
         return;
     }
     if (ctx->argc == 3 && !strcmp(ctx->argv[2], "all")) {
-        xf_children_remove(ctx, kind, &router->header_);
+        xf_children_remove(kind, &router->header_);
         return;
     }
     ctx->error = kind->del(ctx, router, ctx->argc - 2,
@@ -167,7 +235,7 @@ cmd_list(struct ctl_context *ctx)
         return;
     }
 
-    char **texts = xf_children_format(ctx->idl, kind, &router->header_, &n);
+    char **texts = xf_children_format(kind, &router->header_, &n);
     struct table *table = xmalloc(sizeof *table);
     table_init(table);
     table_add_column(table, "%s", kind->name);

@@ -111,7 +111,7 @@ put_router_parts(struct ovsdb_idl *idl, xf_row *row, struct ds *ds)
     }
     free(rows);
     for (size_t i = 0; i < xf_n_child_kinds; i++) {
-        char **texts = xf_children_format(idl, &xf_child_kinds[i], row, &n);
+        char **texts = xf_children_format(&xf_child_kinds[i], row, &n);
 
         if (n) {
             ds_put_format(ds, "%s =\n", xf_child_kinds[i].name);

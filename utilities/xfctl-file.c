@@ -69,13 +69,17 @@ parse_heading(struct xf_file *file, char *line, int number)
         return xasprintf("line %d: a heading is [KIND NAME], with one space",
                          number);
     }
-    for (size_t i = 0; i < file->n_sections; i++) {
-        const struct xf_file_section *other = &file->sections[i];
 
-        if (!strcmp(other->kind, kind) && !strcmp(other->name, name)) {
-            return xasprintf("line %d: a second [%s %s], after that of line "
-                             "%d", number, kind, name, other->number);
-        }
+    char *heading = xasprintf("%s %s", kind, name);
+    const void *first = shash_find_data(&file->headings, heading);
+    char *error = (first ? xasprintf("line %d: a second [%s], after that of "
+                                     "line %"PRIdPTR, number, heading,
+                                     (intptr_t) first)
+                   : NULL);
+    shash_add_once(&file->headings, heading, (void *) (intptr_t) number);
+    free(heading);
+    if (error) {
+        return error;
     }
 
     struct xf_file_section *section = add_section(file);
@@ -120,11 +124,14 @@ parse_key(struct xf_file *file, char *line, int number)
                              section->name, section->lines[i].number);
         }
     }
+
+    const char *text = strip(eq + 1);
     section->lines = xrealloc(section->lines, (section->n_lines + 1)
                               * sizeof *section->lines);
     section->lines[section->n_lines++] = (struct xf_file_line) {
         .key = xstrdup(key),
-        .text = xstrdup(strip(eq + 1)),
+        .text = xstrdup(text),
+        .length = strlen(text),
         .number = number,
         .numbers = xmemdup(&number, sizeof number),
         .n_numbers = 1,
@@ -146,9 +153,11 @@ parse_continuation(struct xf_file *file, char *line, int number)
     }
 
     struct xf_file_line *last = &section->lines[section->n_lines - 1];
-    char *text = xasprintf("%s\n%s", last->text, strip(line));
-    free(last->text);
-    last->text = text;
+    size_t n = strlen(strip(line));
+    last->text = xrealloc(last->text, last->length + n + 2);
+    last->text[last->length++] = '\n';
+    memcpy(&last->text[last->length], strip(line), n + 1);
+    last->length += n;
     last->numbers = xrealloc(last->numbers, (last->n_numbers + 1)
                              * sizeof *last->numbers);
     last->numbers[last->n_numbers++] = number;
@@ -193,7 +202,9 @@ xf_file_parse(const char *text, size_t length, struct xf_file *file)
     const char *p = text, *end = text + length;
     char *error = NULL;
 
-    memset(file, 0, sizeof *file);
+    *file = (struct xf_file) {
+        .headings = SHASH_INITIALIZER(&file->headings)
+    };
     if (length > FILE_BYTES_MAX) {
         return xasprintf("it has more than %d bytes", FILE_BYTES_MAX);
     }
@@ -230,4 +241,5 @@ xf_file_destroy(struct xf_file *file)
         free(section->name);
     }
     free(file->sections);
+    shash_destroy(&file->headings);
 }

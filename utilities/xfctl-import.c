@@ -188,7 +188,7 @@ import_children(struct ctl_context *ctx, const struct xf_child_kind *kind,
             sset_add(&rules, s);
         }
     }
-    xf_children_retain(ctx, kind, router, &rules);
+    xf_children_retain(kind, router, &rules);
     for (size_t i = 0; i < texts.n && !error; i++) {
         if (sset_contains(&rules, texts.names[i])) {
             struct xf_file_line at = *line;
@@ -446,7 +446,7 @@ xf_cmd_import(struct ctl_context *ctx)
     const char *name = ctx->argv[1];
     bool is_input = !strcmp(name, "-");
     struct ds text = DS_EMPTY_INITIALIZER;
-    struct xf_file file = { .n_sections = 0 };
+    struct xf_file file = { .headings = SHASH_INITIALIZER(&file.headings) };
     char *error = NULL;
 
     if (is_input && input.length) {

@@ -249,7 +249,6 @@ parts_parse(const struct xf_kind *kind, const char *name, struct parts *parts)
  * this program talks to. */
 static struct ovsdb_idl_index *name_indexes[ARRAY_SIZE(xf_kinds)];
 static struct ovsdb_idl_index *mac_index;
-static struct ovsdb_idl_index *route_index;
 
 void
 xf_indexes_create(struct ovsdb_idl *idl)
@@ -266,31 +265,12 @@ xf_indexes_create(struct ovsdb_idl *idl)
                                                      kind->parent));
     }
     mac_index = ovsdb_idl_index_create1(idl, &xfrec_interface_col_mac);
-    route_index = ovsdb_idl_index_create2(idl, &xfrec_static_route_col_prefix,
-                                          &xfrec_static_route_col_router);
+    xf_child_indexes_create(idl);
 }
 
-const struct xfrec_static_route *
-xf_route_find(const struct xfrec_router *router, const char *prefix,
-              int64_t metric)
-{
-    struct xfrec_static_route *key
-        = xfrec_static_route_index_init_row(route_index);
-    const struct xfrec_static_route *route, *found = NULL;
-
-    xfrec_static_route_index_set_prefix(key, prefix);
-    xfrec_static_route_index_set_router(key, router);
-    XFREC_STATIC_ROUTE_FOR_EACH_EQUAL (route, key, route_index) {
-        found = route->metric == metric ? route : found;
-    }
-    xfrec_static_route_index_destroy_row(key);
-    return found;
-}
-
+/* Writes of rows to look for in an index. */
 static void
-index_write(struct ovsdb_idl_row *row,
-            const struct ovsdb_idl_table_class *table,
-            const struct ovsdb_idl_column *column,
+index_write(struct ovsdb_idl_row *key, const struct ovsdb_idl_column *column,
             const union ovsdb_atom *atom)
 {
     struct ovsdb_datum datum;
@@ -298,36 +278,45 @@ index_write(struct ovsdb_idl_row *row,
     ovsdb_datum_init_empty(&datum);
     datum.n = 1;
     datum.keys = xmemdup(atom, sizeof *atom);
-    ovsdb_idl_index_write(row, column, &datum, table);
+    ovsdb_idl_index_write(key, column, &datum, key->table->class_);
 }
 
-/* A row to look for in 'index': 's' in 'column', and 'parent' if nonnull. */
-static struct ovsdb_idl_row *
-index_key(struct ovsdb_idl_index *index,
-          const struct ovsdb_idl_table_class *table,
-          const struct ovsdb_idl_column *column, const char *s,
-          const struct ovsdb_idl_column *parent_column, xf_row *parent)
+void
+xf_index_string(struct ovsdb_idl_row *key,
+                const struct ovsdb_idl_column *column, const char *s)
 {
-    struct ovsdb_idl_row *key = ovsdb_idl_index_init_row(index);
     union ovsdb_atom atom = { .s = ovsdb_atom_string_create(s) };
 
-    index_write(key, table, column, &atom);
-    if (parent) {
-        atom.uuid = parent->uuid;
-        index_write(key, table, parent_column, &atom);
-    }
-    return key;
+    index_write(key, column, &atom);
+}
+
+void
+xf_index_integer(struct ovsdb_idl_row *key,
+                 const struct ovsdb_idl_column *column, int64_t integer)
+{
+    union ovsdb_atom atom = { .integer = integer };
+
+    index_write(key, column, &atom);
+}
+
+void
+xf_index_ref(struct ovsdb_idl_row *key, const struct ovsdb_idl_column *column,
+             xf_row *target)
+{
+    union ovsdb_atom atom = { .uuid = target->uuid };
+
+    index_write(key, column, &atom);
 }
 
 /* An interface with that MAC that isn't 'except', or NULL. */
 xf_row *
 xf_mac_find(xf_row *except, const char *mac)
 {
-    struct ovsdb_idl_row *key = index_key(
-        mac_index, &xfrec_table_interface, &xfrec_interface_col_mac, mac, NULL,
-        NULL);
-    struct ovsdb_idl_cursor c = ovsdb_idl_cursor_first_eq(mac_index, key);
+    struct ovsdb_idl_row *key = ovsdb_idl_index_init_row(mac_index);
     xf_row *row;
+
+    xf_index_string(key, &xfrec_interface_col_mac, mac);
+    struct ovsdb_idl_cursor c = ovsdb_idl_cursor_first_eq(mac_index, key);
 
     while ((row = ovsdb_idl_cursor_data(&c)) && row == except) {
         ovsdb_idl_cursor_next_eq(&c);
@@ -344,13 +333,16 @@ find_named(const struct xf_kind *kind, const char *name,
            const struct parts *parts, xf_row *parent)
 {
     struct ovsdb_idl_index *index = name_indexes[kind - xf_kinds];
-    struct ovsdb_idl_row *key
-        = (kind->name_column
-           ? index_key(index, kind->table, kind->name_column, name, NULL, NULL)
-           : index_key(index, kind->table, kind->sub_name, parts->name,
-                       kind->parent, parent));
-    struct ovsdb_idl_cursor c = ovsdb_idl_cursor_first_eq(index, key);
+    struct ovsdb_idl_row *key = ovsdb_idl_index_init_row(index);
     xf_row *row;
+
+    if (kind->name_column) {
+        xf_index_string(key, kind->name_column, name);
+    } else {
+        xf_index_string(key, kind->sub_name, parts->name);
+        xf_index_ref(key, kind->parent, parent);
+    }
+    struct ovsdb_idl_cursor c = ovsdb_idl_cursor_first_eq(index, key);
 
     while ((row = ovsdb_idl_cursor_data(&c)) && kind->number
            && xf_integer_get(row, kind->number) != parts->number) {

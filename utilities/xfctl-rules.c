@@ -87,12 +87,30 @@ put_hop(struct sset *hops, const struct xf_hop_arg *hop)
     ds_destroy(&ds);
 }
 
+static const struct xfrec_static_route *
+find_route(const struct xfrec_router *router, const char *prefix,
+           int64_t metric)
+{
+    const struct xfrec_static_route *found = NULL;
+    struct xf_rows rows = xf_children_with_string(
+        xf_child_kind_find("rule"), &router->header_, prefix);
+
+    for (size_t i = 0; i < rows.n; i++) {
+        const struct xfrec_static_route *route = CONTAINER_OF(
+            rows.rows[i], struct xfrec_static_route, header_);
+
+        found = route->metric == metric ? route : found;
+    }
+    free(rows.rows);
+    return found;
+}
+
 static void
 write_route(struct ctl_context *ctx, const struct xfrec_router *router,
             const char *prefix, const struct xf_args *args)
 {
     const struct xfrec_static_route *route
-        = xf_route_find(router, prefix, args->metric);
+        = find_route(router, prefix, args->metric);
     struct sset hops = SSET_INITIALIZER(&hops);
 
     for (size_t i = 0; i < args->n_hops; i++) {
@@ -162,7 +180,7 @@ rule_del(struct ctl_context *ctx OVS_UNUSED,
 
         xf_prefix_format(&prefix, &ds);
         const struct xfrec_static_route *route
-            = xf_route_find(router, ds_cstr(&ds), metric);
+            = find_route(router, ds_cstr(&ds), metric);
         *found = route;
         if (route) {
             xfrec_static_route_delete(route);
@@ -193,91 +211,127 @@ rule_format(xf_row *row, struct ds *ds)
     }
 }
 
-/* ---- Filters. ---- */
+/* ---- Filters and flows. ---- */
 
-/* The filter of that match and priority; or a sentence about another one that
- * contradicts it. */
+/* The columns of a table of rules with match and priority. */
+struct ruled {
+    const char *kind;
+    const struct ovsdb_idl_column *match;
+    const struct ovsdb_idl_column *does;
+};
+
+static const struct ruled filters = {
+    "filter", &xfrec_filter_col_match, &xfrec_filter_col_action
+};
+static const struct ruled flows = {
+    "flow", &xfrec_flow_col_match, &xfrec_flow_col_actions
+};
+
+/* Stores in '*found' the row of that match and priority, or NULL.  A sentence
+ * about another row that contradicts 'does', which may be NULL. */
 static char * OVS_WARN_UNUSED_RESULT
-find_filter(struct ctl_context *ctx, const struct xfrec_router *router,
-            const struct xf_rule_args *rule, const char *match,
-            const char *action, const struct xfrec_filter **found)
+find_ruled(const struct ruled *ruled, const struct xfrec_router *router,
+           const struct xf_rule_args *rule, const char *match,
+           const char *does, xf_row **found)
 {
-    const struct xfrec_filter *filter;
+    struct xf_rows rows = xf_children_with_integer(
+        xf_child_kind_find(ruled->kind), &router->header_, rule->priority);
+    char *error = NULL;
 
     *found = NULL;
-    XFREC_FILTER_FOR_EACH (filter, ctx->idl) {
+    for (size_t i = 0; i < rows.n && !error; i++) {
+        const char *other_match = xf_string_get(rows.rows[i], ruled->match);
+        const char *other_does = xf_string_get(rows.rows[i], ruled->does);
         struct xf_match other;
 
-        if (filter->router != router || filter->priority != rule->priority) {
+        if (!strcmp(other_match, match)) {
+            *found = rows.rows[i];
             continue;
-        } else if (!strcmp(filter->match, match)) {
-            *found = filter;
-            continue;
-        } else if (!action || !strcmp(filter->action, action)) {
+        } else if (!does || !strcmp(other_does, does)) {
             continue;
         }
 
-        char *error = xf_match_parse(filter->match, &other);
-        if (!error && xf_match_overlaps(&other, &rule->match)) {
-            return xasprintf("filter '%s' of priority %"PRId64" says %s for "
-                             "some of the same packets: use another priority",
-                             filter->match, filter->priority, filter->action);
+        char *bad = xf_match_parse(other_match, &other);
+        if (!bad && xf_match_overlaps(&other, &rule->match)) {
+            error = xasprintf("%s '%s' of priority %d says %s for some of the "
+                              "same packets: use another priority",
+                              ruled->kind, other_match, rule->priority,
+                              other_does);
         }
-        free(error);
+        free(bad);
     }
-    return NULL;
+    free(rows.rows);
+    return error;
 }
 
+/* Adds the row that 'rule' and 'does' say, or makes the one with its match and
+ * priority do that. */
 static char *
-filter_add(struct ctl_context *ctx, const struct xfrec_router *router, int n,
-           const char *argv[])
+ruled_add(struct ctl_context *ctx, const struct ruled *ruled,
+          const struct xfrec_router *router, const struct xf_rule_args *rule,
+          const char *does)
 {
-    const struct xfrec_filter *filter = NULL;
-    struct xf_rule_args rule;
-    char *error;
+    const struct xf_child_kind *kind = xf_child_kind_find(ruled->kind);
+    char *match = match_text(&rule->match);
+    xf_row *row;
+    char *error = find_ruled(ruled, router, rule, match, does, &row);
 
-    memset(&rule, 0, sizeof rule);
-    error = xf_rule_args_parse_filter(&rule, n, argv);
-    if (error) {
-        return error;
-    }
-
-    const char *action = rule.filter.permit ? "permit" : "deny";
-    char *match = match_text(&rule.match);
-    error = find_filter(ctx, router, &rule, match, action, &filter);
     if (!error) {
-        if (!filter) {
-            filter = xfrec_filter_insert(ctx->txn);
-            xfrec_filter_set_router(filter, router);
-            xfrec_filter_set_match(filter, match);
-            xfrec_filter_set_priority(filter, rule.priority);
+        if (!row) {
+            row = ovsdb_idl_txn_insert(ctx->txn, kind->table, NULL);
+            xf_ref_set(row, kind->router, &router->header_);
+            xf_string_set(row, ruled->match, match);
+            xf_integer_set(row, kind->key, rule->priority);
         }
-        xfrec_filter_set_action(filter, action);
+        xf_string_set(row, ruled->does, does);
     }
     free(match);
     return error;
 }
 
 static char *
-filter_del(struct ctl_context *ctx, const struct xfrec_router *router, int n,
-           const char *argv[], bool *found)
+ruled_del(const struct ruled *ruled, const struct xfrec_router *router, int n,
+          const char *argv[], bool *found)
 {
-    const struct xfrec_filter *filter = NULL;
     struct xf_rule_args rule;
+    xf_row *row = NULL;
     char *error;
 
     memset(&rule, 0, sizeof rule);
     error = xf_rule_args_parse_del(&rule, n, argv);
     if (!error) {
         char *match = match_text(&rule.match);
-        error = find_filter(ctx, router, &rule, match, NULL, &filter);
+
+        error = find_ruled(ruled, router, &rule, match, NULL, &row);
         free(match);
     }
-    *found = filter;
-    if (filter) {
-        xfrec_filter_delete(filter);
+    *found = row;
+    if (row) {
+        ovsdb_idl_txn_delete(row);
     }
     return error;
+}
+
+static char *
+filter_add(struct ctl_context *ctx, const struct xfrec_router *router, int n,
+           const char *argv[])
+{
+    struct xf_rule_args rule;
+    char *error;
+
+    memset(&rule, 0, sizeof rule);
+    error = xf_rule_args_parse_filter(&rule, n, argv);
+    return (error ? error
+            : ruled_add(ctx, &filters, router, &rule,
+                        rule.filter.permit ? "permit" : "deny"));
+}
+
+static char *
+filter_del(struct ctl_context *ctx OVS_UNUSED,
+           const struct xfrec_router *router, int n, const char *argv[],
+           bool *found)
+{
+    return ruled_del(&filters, router, n, argv, found);
 }
 
 static void
@@ -290,44 +344,10 @@ filter_format(xf_row *row, struct ds *ds)
                   filter->priority);
 }
 
-/* ---- Flows. ---- */
-
-static char * OVS_WARN_UNUSED_RESULT
-find_flow(struct ctl_context *ctx, const struct xfrec_router *router,
-          const struct xf_rule_args *rule, const char *match,
-          const char *actions, const struct xfrec_flow **found)
-{
-    const struct xfrec_flow *flow;
-
-    *found = NULL;
-    XFREC_FLOW_FOR_EACH (flow, ctx->idl) {
-        struct xf_match other;
-
-        if (flow->router != router || flow->priority != rule->priority) {
-            continue;
-        } else if (!strcmp(flow->match, match)) {
-            *found = flow;
-            continue;
-        } else if (!actions || !strcmp(flow->actions, actions)) {
-            continue;
-        }
-
-        char *error = xf_match_parse(flow->match, &other);
-        if (!error && xf_match_overlaps(&other, &rule->match)) {
-            return xasprintf("flow '%s' of priority %"PRId64" does something "
-                             "else with some of the same packets: use another "
-                             "priority", flow->match, flow->priority);
-        }
-        free(error);
-    }
-    return NULL;
-}
-
 static char *
 flow_add(struct ctl_context *ctx, const struct xfrec_router *router, int n,
          const char *argv[])
 {
-    const struct xfrec_flow *flow = NULL;
     struct xf_rule_args rule;
     char *error;
 
@@ -338,48 +358,22 @@ flow_add(struct ctl_context *ctx, const struct xfrec_router *router, int n,
                         "leave idle and hard out, or use ovs-appctl "
                         "xenflow/flow-add");
     }
-    if (error) {
-        return error;
-    }
-
-    struct ds actions = DS_EMPTY_INITIALIZER;
-    char *match = match_text(&rule.match);
-    xf_flow_actions_format(&rule.flow, &actions);
-    error = find_flow(ctx, router, &rule, match, ds_cstr(&actions), &flow);
     if (!error) {
-        if (!flow) {
-            flow = xfrec_flow_insert(ctx->txn);
-            xfrec_flow_set_router(flow, router);
-            xfrec_flow_set_match(flow, match);
-            xfrec_flow_set_priority(flow, rule.priority);
-        }
-        xfrec_flow_set_actions(flow, ds_cstr(&actions));
+        struct ds actions = DS_EMPTY_INITIALIZER;
+
+        xf_flow_actions_format(&rule.flow, &actions);
+        error = ruled_add(ctx, &flows, router, &rule, ds_cstr(&actions));
+        ds_destroy(&actions);
     }
-    ds_destroy(&actions);
-    free(match);
     return error;
 }
 
 static char *
-flow_del(struct ctl_context *ctx, const struct xfrec_router *router, int n,
-         const char *argv[], bool *found)
+flow_del(struct ctl_context *ctx OVS_UNUSED,
+         const struct xfrec_router *router, int n, const char *argv[],
+         bool *found)
 {
-    const struct xfrec_flow *flow = NULL;
-    struct xf_rule_args rule;
-    char *error;
-
-    memset(&rule, 0, sizeof rule);
-    error = xf_rule_args_parse_del(&rule, n, argv);
-    if (!error) {
-        char *match = match_text(&rule.match);
-        error = find_flow(ctx, router, &rule, match, NULL, &flow);
-        free(match);
-    }
-    *found = flow;
-    if (flow) {
-        xfrec_flow_delete(flow);
-    }
-    return error;
+    return ruled_del(&flows, router, n, argv, found);
 }
 
 static void
@@ -395,18 +389,23 @@ flow_format(xf_row *row, struct ds *ds)
 /* ---- What a middlebox gets. ---- */
 
 static const struct xfrec_selection *
-find_selection(struct ctl_context *ctx, const struct xfrec_router *router,
-               const char *match, int64_t priority, const char *direction)
+find_selection(const struct xfrec_router *router, const char *match,
+               int64_t priority, const char *direction)
 {
-    const struct xfrec_selection *s;
+    const struct xfrec_selection *found = NULL;
+    struct xf_rows rows = xf_children_with_integer(
+        xf_child_kind_find("select"), &router->header_, priority);
 
-    XFREC_SELECTION_FOR_EACH (s, ctx->idl) {
-        if (s->router == router && s->priority == priority
-            && !strcmp(s->direction, direction) && !strcmp(s->match, match)) {
-            return s;
+    for (size_t i = 0; i < rows.n; i++) {
+        const struct xfrec_selection *s = CONTAINER_OF(
+            rows.rows[i], struct xfrec_selection, header_);
+
+        if (!strcmp(s->direction, direction) && !strcmp(s->match, match)) {
+            found = s;
         }
     }
-    return NULL;
+    free(rows.rows);
+    return found;
 }
 
 static char * OVS_WARN_UNUSED_RESULT
@@ -450,7 +449,7 @@ select_add(struct ctl_context *ctx, const struct xfrec_router *router, int n,
     const char *direction = args.select.reverse ? "reverse" : "forward";
     char *match = match_text(&args.select.match);
     const struct xfrec_selection *s
-        = find_selection(ctx, router, match, args.select.priority, direction);
+        = find_selection(router, match, args.select.priority, direction);
     if (!s) {
         s = xfrec_selection_insert(ctx->txn);
         xfrec_selection_set_router(s, router);
@@ -464,8 +463,9 @@ select_add(struct ctl_context *ctx, const struct xfrec_router *router, int n,
 }
 
 static char *
-select_del(struct ctl_context *ctx, const struct xfrec_router *router, int n,
-           const char *argv[], bool *found)
+select_del(struct ctl_context *ctx OVS_UNUSED,
+           const struct xfrec_router *router, int n, const char *argv[],
+           bool *found)
 {
     struct xf_args args;
     char *error = parse_select(n, argv, &args);
@@ -473,7 +473,7 @@ select_del(struct ctl_context *ctx, const struct xfrec_router *router, int n,
     if (!error) {
         char *match = match_text(&args.select.match);
         const struct xfrec_selection *s = find_selection(
-            ctx, router, match, args.select.priority,
+            router, match, args.select.priority,
             args.select.reverse ? "reverse" : "forward");
         *found = s;
         if (s) {
@@ -501,19 +501,23 @@ find_neigh(struct ctl_context *ctx, const struct xfrec_router *router,
            const char *argv[], const struct xfrec_interface **iface,
            struct in6_addr *ip, const struct xfrec_neighbor **found)
 {
-    const struct xfrec_neighbor *neigh;
     char buf[INET6_ADDRSTRLEN];
     char *error = find_iface(ctx, router, argv[0], iface);
 
     *found = NULL;
     error = error ? error : xf_args_parse_ip(argv[1], ip);
     if (!error) {
-        XFREC_NEIGHBOR_FOR_EACH (neigh, ctx->idl) {
-            if (neigh->interface == *iface
-                && !strcmp(neigh->address, xf_addr_string(buf, ip))) {
-                *found = neigh;
-            }
+        struct xf_rows rows = xf_children_with_string(
+            xf_child_kind_find("neigh"), &router->header_,
+            xf_addr_string(buf, ip));
+
+        for (size_t i = 0; i < rows.n; i++) {
+            const struct xfrec_neighbor *neigh = CONTAINER_OF(
+                rows.rows[i], struct xfrec_neighbor, header_);
+
+            *found = neigh->interface == *iface ? neigh : *found;
         }
+        free(rows.rows);
     }
     return error;
 }
@@ -575,19 +579,24 @@ neigh_format(xf_row *row, struct ds *ds)
 
 const struct xf_child_kind xf_child_kinds[] = {
     { "rule", &xfrec_table_static_route, &xfrec_static_route_col_router,
+      &xfrec_static_route_col_prefix,
       "PREFIX WHAT...", "PREFIX [metric N]", rule_add, rule_del,
       rule_format },
     { "filter", &xfrec_table_filter, &xfrec_filter_col_router,
+      &xfrec_filter_col_priority,
       "MATCH permit|deny [priority=N]", "MATCH [priority=N]", filter_add,
       filter_del, filter_format },
     { "flow", &xfrec_table_flow, &xfrec_flow_col_router,
+      &xfrec_flow_col_priority,
       "MATCH actions=ACTIONS [priority=N]", "MATCH [priority=N]", flow_add,
       flow_del, flow_format },
     { "select", &xfrec_table_selection, &xfrec_selection_col_router,
+      &xfrec_selection_col_priority,
       "MATCH via=INTERFACE [direction=forward|reverse] [priority=N]",
       "MATCH [direction=forward|reverse] [priority=N]", select_add,
       select_del, select_format },
     { "neigh", &xfrec_table_neighbor, &xfrec_neighbor_col_router,
+      &xfrec_neighbor_col_address,
       "INTERFACE ADDRESS MAC", "INTERFACE ADDRESS", neigh_add, neigh_del,
       neigh_format },
 };

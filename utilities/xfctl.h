@@ -44,6 +44,7 @@
 #include "db-ctl-base.h"
 #include "openvswitch/compiler.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/shash.h"
 #include "ovsdb-idl.h"
 #include "xenflow-ext/xenflow-idl.h"
 
@@ -91,10 +92,12 @@ const struct xf_kind *xf_kind_of_table(const char *table_name);
 const char *xf_kind_noun(const struct xf_kind *);
 const struct xf_field *xf_key_find(const struct xf_kind *, const char *name);
 void xf_indexes_create(struct ovsdb_idl *);
-/* The route of 'router', or NULL. */
-const struct xfrec_static_route *xf_route_find(const struct xfrec_router *,
-                                               const char *prefix,
-                                               int64_t metric);
+void xf_index_string(struct ovsdb_idl_row *key,
+                     const struct ovsdb_idl_column *, const char *);
+void xf_index_integer(struct ovsdb_idl_row *key,
+                      const struct ovsdb_idl_column *, int64_t);
+void xf_index_ref(struct ovsdb_idl_row *key, const struct ovsdb_idl_column *,
+                  xf_row *target);
 xf_row *xf_mac_find(xf_row *except, const char *mac);
 char *xf_keys_names(const struct xf_kind *);
 char *xf_name_check(const char *s, char **canonical) OVS_WARN_UNUSED_RESULT;
@@ -149,6 +152,7 @@ struct xf_child_kind {
     const char *name;           /* "rule". */
     const struct ovsdb_idl_table_class *table;
     const struct ovsdb_idl_column *router;
+    const struct ovsdb_idl_column *key; /* Few rows of a router share one. */
     const char *usage;          /* Words of an -add command after ROUTER. */
     const char *key_usage;      /* Words of a -del command after ROUTER. */
     /* Adds or replaces by words; removes by words. */
@@ -161,18 +165,28 @@ struct xf_child_kind {
 extern const struct xf_child_kind xf_child_kinds[];
 extern const size_t xf_n_child_kinds;
 const struct xf_child_kind *xf_child_kind_find(const char *name);
-size_t xf_children_remove(struct ctl_context *, const struct xf_child_kind *,
-                          xf_row *router);
-void xf_children_retain(struct ctl_context *, const struct xf_child_kind *,
-                        xf_row *router, struct sset *rules);
-char **xf_children_format(struct ovsdb_idl *, const struct xf_child_kind *,
-                          xf_row *router, size_t *n);
+/* Rows, whatever becomes of the database meanwhile; 'rows' is the caller's. */
+struct xf_rows {
+    xf_row **rows;
+    size_t n;
+};
+void xf_child_indexes_create(struct ovsdb_idl *);
+struct xf_rows xf_children_with_string(const struct xf_child_kind *,
+                                       xf_row *router, const char *key);
+struct xf_rows xf_children_with_integer(const struct xf_child_kind *,
+                                        xf_row *router, int64_t key);
+size_t xf_children_remove(const struct xf_child_kind *, xf_row *router);
+void xf_children_retain(const struct xf_child_kind *, xf_row *router,
+                        struct sset *rules);
+char **xf_children_format(const struct xf_child_kind *, xf_row *router,
+                          size_t *n);
 void xf_child_commands_register(void);
 
 /* xfctl-file.c */
 struct xf_file_line {
     const char *key;
     char *text;                 /* Continuation lines after '\n'. */
+    size_t length;              /* Of 'text'. */
     int number;
     int *numbers;               /* Of the line itself and its continuations. */
     size_t n_numbers;
@@ -186,6 +200,7 @@ struct xf_file_section {
 struct xf_file {
     struct xf_file_section *sections;
     size_t n_sections;
+    struct shash headings;      /* "KIND NAME" to the line. */
 };
 char *xf_file_parse(const char *text, size_t length, struct xf_file *)
     OVS_WARN_UNUSED_RESULT;
