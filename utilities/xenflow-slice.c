@@ -286,25 +286,22 @@ parse_options(int argc, char *argv[], struct options *options)
         {NULL, 0, NULL, 0},
     };
     char *short_options = ovs_cmdl_long_options_to_short_options(long_options);
+    int c;
 
-    for (;;) {
-        int c = getopt_long(argc, argv, short_options, long_options, NULL);
-
-        if (c == -1) {
-            break;
-        }
+    while ((c = getopt_long(argc, argv, short_options, long_options,
+                            NULL)) != -1) {
         switch (c) {
-        case OPT_UNIXCTL:
-            options->unixctl_path = optarg;
-            break;
-        case OPT_CHECK:
-            options->check = true;
-            break;
         case 'h':
             usage();
         case 'V':
             ovs_print_version(0, 0);
             exit(EXIT_SUCCESS);
+        case OPT_CHECK:
+            options->check = true;
+            break;
+        case OPT_UNIXCTL:
+            options->unixctl_path = optarg;
+            break;
         VLOG_OPTION_HANDLERS
         DAEMON_OPTION_HANDLERS
         STREAM_SSL_OPTION_HANDLERS
