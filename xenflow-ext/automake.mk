@@ -140,6 +140,16 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/seam/xf-xlate-rules.h \
 	xenflow-ext/seam/xf-xlate.h
 
+# What ovsdb-server calls, and the TLS of all programs.
+ovsdb_libovsdb_la_SOURCES += \
+	xenflow-ext/seam/xf-allow.c \
+	xenflow-ext/seam/xf-allow.h
+if HAVE_OPENSSL
+lib_libopenvswitch_la_SOURCES += \
+	xenflow-ext/seam/xf-tls-verify.c \
+	xenflow-ext/seam/xf-tls-verify.h
+endif
+
 # The database "XenFlow": schema, C bindings, manual page.
 EXTRA_DIST += \
 	xenflow-ext/xenflow-idl.ann \
