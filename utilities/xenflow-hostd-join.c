@@ -30,6 +30,7 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "smap.h"
+#include "stream-ssl.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -293,6 +294,22 @@ join(struct join *j, const char *remote, const char *name)
     update_conditions(j);
 }
 
+/* Keys for TLS: options, else the switch's (ovs-vsctl set-ssl), also when these
+ * are renewed. */
+static void
+configure_keys(const struct join *j)
+{
+    const struct ovsrec_open_vswitch *cfg =
+        j->ovs.idl ? ovsrec_open_vswitch_first(j->ovs.idl) : NULL;
+
+    if (cfg && cfg->ssl && !j->keys_given) {
+        stream_ssl_set_key_and_cert(cfg->ssl->private_key,
+                                    cfg->ssl->certificate);
+        stream_ssl_set_ca_cert_file(cfg->ssl->ca_cert,
+                                    cfg->ssl->bootstrap_ca_cert);
+    }
+}
+
 /* Which database to join, and as whom: options, else the switch's database. */
 static void
 configure(struct join *j)
@@ -339,6 +356,7 @@ join_create(struct xf_domains *domains, const struct join_settings *settings)
 
     j->domains = domains;
     j->settings = *settings;
+    j->keys_given = stream_ssl_is_configured();
     hmap_init(&j->routers);
     hmap_init(&j->links);
     ovs_list_init(&j->dirty);
@@ -594,6 +612,7 @@ join_run(struct join *j, long long int now_ms)
     if (j->ovs.idl) {
         ovs_run(j, now_ms);
     }
+    configure_keys(j);
     configure(j);
     if (!j->xf.idl) {
         return;

@@ -71,6 +71,9 @@ join_ports_monitor(struct ovsdb_idl *idl)
     static const struct ovsdb_idl_column *const columns[] = {
         &ovsrec_open_vswitch_col_bridges,
         &ovsrec_open_vswitch_col_external_ids,
+        &ovsrec_open_vswitch_col_ssl,
+        &ovsrec_ssl_col_private_key, &ovsrec_ssl_col_certificate,
+        &ovsrec_ssl_col_ca_cert, &ovsrec_ssl_col_bootstrap_ca_cert,
         &ovsrec_bridge_col_name, &ovsrec_bridge_col_ports,
         &ovsrec_bridge_col_datapath_type, &ovsrec_bridge_col_fail_mode,
         &ovsrec_bridge_col_external_ids,

@@ -109,6 +109,7 @@ struct join {
     struct join_settings settings;
     char *remote;               /* In use, or NULL. */
     char *name;                 /* Of this host, or NULL. */
+    bool keys_given;            /* For TLS, by options. */
 
     struct join_db xf;          /* 'idl' is NULL while 'remote' or 'name' is. */
     const struct xfrec_host *me;    /* NULL: the database doesn't have us. */
