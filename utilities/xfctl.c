@@ -50,6 +50,11 @@ static bool dry_run;
 static unsigned int timeout_s;
 static struct table_style table_style = TABLE_STYLE_DEFAULT;
 
+/* How long some server of a cluster has to answer, and until when. */
+#define ANSWER_MS 30000
+#define AGAIN_MS 500
+static long long int answer_by_ms;
+
 /* For xfctl_exit(), which cleans up. */
 static struct ovsdb_idl *the_idl;
 static struct ovsdb_idl_txn *the_txn;
@@ -485,11 +490,46 @@ try_once(const char *args, struct ctl_command *commands, size_t n,
     return status != TXN_TRY_AGAIN;
 }
 
+static bool
+is_cluster(void)
+{
+    return strchr(db, ',') != NULL;
+}
+
+/* Tries all servers of a cluster again after half a second without any, then a
+ * bit later each time.  An election takes a second or two, and a daemon's delay
+ * between two attempts soon is longer. */
+static void
+try_all_again(struct ovsdb_idl *idl)
+{
+    static long long int delay_ms = AGAIN_MS, again_ms;
+
+    if (!again_ms || ovsdb_idl_is_connected(idl)) {
+        again_ms = time_msec() + delay_ms;
+    } else if (time_msec() >= again_ms) {
+        ovsdb_idl_set_remote(idl, NULL, true);
+        ovsdb_idl_set_remote(idl, db, true);
+        ovsdb_idl_run(idl);
+        delay_ms += AGAIN_MS / 2;
+        again_ms = time_msec() + delay_ms;
+    }
+    poll_timer_wait_until(MIN(again_ms, answer_by_ms));
+}
+
+/* Fails if no server answers: at once if there is one address, for of several
+ * another may be about to lead. */
 static void
 check_alive(struct ovsdb_idl *idl)
 {
+    bool connected;
+
     ovsdb_idl_run(idl);
-    if (!ovsdb_idl_is_alive(idl)) {
+    connected = ovsdb_idl_has_ever_connected(idl);
+    if (!connected && is_cluster()) {
+        try_all_again(idl);
+    }
+    if (!ovsdb_idl_is_alive(idl)
+        || (!connected && is_cluster() && time_msec() >= answer_by_ms)) {
         ctl_fatal("can't talk to the database at %s (%s): start it, or name "
                   "another with --db", db,
                   ovs_retval_to_string(ovsdb_idl_get_last_error(idl)));
@@ -524,12 +564,17 @@ static void
 run(const char *args, struct ctl_command *commands, size_t n)
 {
     struct ovsdb_idl *idl
-        = the_idl = ovsdb_idl_create(db, &xfrec_idl_class, false, false);
+        = the_idl = ovsdb_idl_create(db, &xfrec_idl_class, false,
+                                     is_cluster());
     long long int deadline_ms = timeout_s ? time_msec() + timeout_s * 1000LL
                                 : 0;
     unsigned int seqno = ovsdb_idl_get_seqno(idl);
     int64_t cfg = 0;
 
+    /* If there is one address, that server is meant, be it the leader or not:
+     * it passes on what is written. */
+    ovsdb_idl_set_leader_only(idl, is_cluster());
+    answer_by_ms = time_msec() + ANSWER_MS;
     run_prerequisites(commands, n, idl);
     for (;;) {
         check_alive(idl);
