@@ -185,6 +185,7 @@ xenflow-ext/xenflow.ovsschema.stamp: xenflow-ext/xenflow.ovsschema
 	$(srcdir)/build-aux/cksum-schema-check $? $@
 
 # Programs.
+bin_SCRIPTS += xf-utilities/xenflow-db
 bin_PROGRAMS += utilities/xenflow-guestd
 utilities_xenflow_guestd_SOURCES = \
 	xf-utilities/xenflow-guestd-host.c \
