@@ -20,6 +20,9 @@
 /* Checks and rewriting of packets that are routed: for each packet, hence
  * inline. */
 
+#include <netinet/in.h>
+#include <netinet/ip6.h>
+
 #include "dp-packet.h"
 #include "packets.h"
 #include "unaligned.h"
