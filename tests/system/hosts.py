@@ -15,6 +15,7 @@
 
 A Host has the daemons of a physical router: ovsdb-server, ovs-vswitchd and
 xenflow-hostd.  They are started again by the test, as an init system would.
+The database is one server at a socket, or a cluster, which hosts reach by TLS.
 """
 
 import base64
@@ -29,6 +30,8 @@ import harness
 from harness import wait
 from lab import switch, system
 
+XENFLOW_DB = os.path.join(harness.TOP, "utilities/xenflow-db")
+LISTEN, RAFT = 6641, 6643       # Ports of a server.
 XENFLOW = "xenflow-ext/xenflow.ovsschema"
 OPEN_VSWITCH = "vswitchd/vswitch.ovsschema"
 SHELL_PORT = 2323               # In the image: see utilities/lab/guest-init.
@@ -94,6 +97,8 @@ class Daemons:
 class Database(Daemons):
     """The database XenFlow."""
 
+    certs = None
+
     def __init__(self, folder):
         super().__init__(folder)
         self.remote = "unix:" + self.path("x.sock")
@@ -121,6 +126,59 @@ class Database(Daemons):
                           "Router_State", "router=" + uuid).split()
 
 
+class Server(Daemons):
+    """A server of the database XenFlow in the cluster to which 'first' belongs
+    (None: it is the first)."""
+
+    NAME = "xenflow-db"         # Also of its files.
+
+    def __init__(self, folder, net, node, certs, first=None):
+        super().__init__(folder, net.netns(node))
+        self.address = net.addresses[node]
+        self.words = ["--db=" + self.path("x.db"), "--certs=" + certs]
+        self.commands[self.NAME] = [
+            "--cluster-local=%s:%d" % (self.address, RAFT)]
+        if first:
+            self.commands[self.NAME].append(
+                "--cluster-remote=%s:%d" % (first.address, RAFT))
+        else:
+            self.commands[self.NAME].append("--listen=%d" % LISTEN)
+        self.start()
+
+    def start(self, name=NAME):
+        self.run(XENFLOW_DB, *self.words, *self.commands[name], "start")
+
+    def leads(self):
+        return "Role: leader" in self.run(XENFLOW_DB, *self.words, "status",
+                                          okay=False)
+
+
+class Cluster(Database):
+    """The database XenFlow with a server at each of 'nodes' of a Net, and
+    certificates for 'hosts'."""
+
+    def __init__(self, folder, net, nodes, hosts):
+        Daemons.__init__(self, folder)
+        self.certs = self.path("certs")
+        self.run(XENFLOW_DB, "certs", self.certs, *hosts)
+        self.servers = []
+        for node in nodes:
+            self.servers.append(Server(self.path(node), net, node, os.path.join(
+                self.certs, "xenflow-db"), *self.servers[:1]))
+        self.remote = ",".join("ssl:%s:%d" % (server.address, LISTEN)
+                               for server in self.servers)
+        self.env["XF_DB"] = ",".join("unix:" + server.path("xenflow.sock")
+                                     for server in self.servers)
+
+    def leader(self):
+        return wait("an election", lambda: next(
+            (server for server in self.servers if server.leads()), None))
+
+    def stop(self):
+        for server in self.servers:
+            server.stop()
+
+
 class Host(Daemons):
     """A physical router called 'name', of which the database knows."""
 
@@ -136,9 +194,18 @@ class Host(Daemons):
         self.add("hostd", "xenflow-hostd",
                  "--images=" + self.path("images"),
                  "--domains=" + self.path("domains"))
+        if database.certs:
+            self.run("ovs-vsctl", "--no-wait", "set-ssl", *(
+                os.path.join(database.certs, name, part + ".pem")
+                for part in ("privkey", "cert", "cacert")))
         self.run("ovs-vsctl", "--no-wait", "set", "open_vswitch", ".",
                  "external_ids:xenflow-remote=" + database.remote,
                  "external_ids:xenflow-host=" + name)
+
+    def rules(self, router):
+        """What is in effect of a router's rules: text."""
+        return self.run("ovs-appctl", "-t", self.path("switch.ctl"),
+                        "xenflow/rule-list", router)
 
     def ask(self, router, text):
         """Runs a shell command in a router's machine; its output, or ""."""
@@ -199,11 +266,14 @@ class Net:
         self.build = harness.BUILD
         self.prefix = "xfh.%d." % os.getpid()
         self.folder = tempfile.mkdtemp(prefix="xf-hosts-")
-        self.nodes = []
+        self.nodes, self.addresses = [], {}
         for node in nodes:
-            system.run(["ip", "netns", "add", self.prefix + node])
-            self.nodes.append(node)
-            self.ip(node, "link", "set", "lo", "up")
+            self.add(node)
+
+    def add(self, node):
+        system.run(["ip", "netns", "add", self.prefix + node])
+        self.nodes.append(node)
+        self.ip(node, "link", "set", "lo", "up")
 
     def netns(self, node):
         return os.path.join(system.NETNS, self.prefix + node)
@@ -222,8 +292,25 @@ class Net:
             system.run(["ethtool", "-K", name, "tx", "off"],
                        netns=self.netns(node))
 
+    def lan(self, *nodes):
+        """One network: each node has an address at its eth0."""
+        self.add("lan")
+        self.ip("lan", "link", "add", "lan", "type", "bridge")
+        self.ip("lan", "link", "set", "lan", "up")
+        for i, node in enumerate(nodes):
+            self.cable(node + ":eth0", "lan:" + node)
+            self.ip("lan", "link", "set", node, "master", "lan")
+            self.addresses[node] = "192.0.2.%d" % (i + 1)
+            self.ip(node, "addr", "add", self.addresses[node] + "/24", "dev",
+                    "eth0")
+
     def close(self):
+        """Ends what a test that failed has left, too."""
         for node in self.nodes:
+            for pid in system.run(["ip", "netns", "pids", self.prefix + node],
+                                  check=False).split():
+                with contextlib.suppress(OSError):
+                    os.kill(int(pid), signal.SIGKILL)
             system.run(["ip", "netns", "del", self.prefix + node],
                        check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
