@@ -19,7 +19,8 @@ speaker that asks for acknowledgements and never reads them, one that sends a
 byte now and then, and 1,000 connections at once.  Meanwhile another router of
 the same switch forwards: no packet is lost.  What was refused is counted and
 shown, few turns of the main thread were long, the memory is bounded, and a good
-speaker afterwards finds everything as it should be.
+speaker afterwards finds everything as it should be.  Of another router nothing
+changes, and its listener can't be reached.
 """
 
 import importlib.machinery
@@ -188,8 +189,18 @@ def throng(address, n):
         s.close()
 
 
-def attack(seed, host, port):
-    """In the guest: all of the above; prints what it did."""
+def is_reached(address):
+    """Whether somebody at 'address' talks to us."""
+    try:
+        connect(address).close()
+        return True
+    except OSError:
+        return False
+
+
+def attack(seed, host, port, other):
+    """In the guest: all of the above; prints what it did.  'other' is where the
+    switch listens for another router."""
     chance = random.Random(seed)
     address = (host, port)
     print("bombard: %d connections, %d bytes"
@@ -199,6 +210,8 @@ def attack(seed, host, port):
           flush=True)
     drip(address, 3)
     throng(address, 1000)
+    print("another router's listener: %s" % (
+        "reached" if is_reached((other, port)) else "refused"), flush=True)
     print("done", flush=True)
 
 
@@ -236,11 +249,14 @@ def good_speaker(here, control, node):
 def under_attack(here, node, seed):
     """Runs the attack under traffic; returns the traffic's counts."""
     me = os.path.realpath(__file__)
+    other = str(here.node("vr2").management(1).ip)
+    system.run(["ip", "route", "add", other, "via",
+                str(node.management(1).ip)], netns=here.netns("vr1"))
     flow = measure.Flow(here, "e0", "t0", "10.2.1.2", PACKETS_PER_S,
                         end=("--seconds=1000",))
     with subprocess.Popen(
             [sys.executable, me, "--attack", str(seed),
-             str(node.management(1).ip), str(switch.FPM_PORT)],
+             str(node.management(1).ip), str(switch.FPM_PORT), other],
             stdout=subprocess.PIPE, text=True,
             preexec_fn=lambda: system.enter(here.netns("vr1"))) as child:
         said = child.stdout.read()
@@ -249,7 +265,26 @@ def under_attack(here, node, seed):
     check(child.returncode == 0 and "done" in said, "the attack failed")
     check("never-read: closed after None" not in said,
           "who never reads is borne for ever")
+    check("another router's listener: refused" in said,
+          "a guest talks for another router")
     return result
+
+
+def objects(control, router):
+    """What the switch knows of a router that doesn't change by itself."""
+    rows = control.json("xenflow/rule-list", router, "all", "limit=1000000")
+    return ([row["prefix"] for row in rows],
+            control.json("xenflow/config-list", router),
+            control.json("xenflow/speaker-list", router))
+
+
+def check_other(here, control, was):
+    """Nothing of vr2 changed, and it reaches its own listener."""
+    now = objects(control, "vr2")
+    check(now == was, "vr2 was %s, is %s", was, now)
+    with system.Inside(here.netns("vr2")):
+        check(is_reached((str(here.node("vr2").management(1).ip),
+                          switch.FPM_PORT)), "nobody listens for vr2")
 
 
 def pid_of_switch(here):
@@ -267,8 +302,10 @@ def test():
         measure.run(here, "e0", "t0", "10.2.1.2", 100, end=("--seconds=2",))
         stats = control.json("xenflow/stats-show")
         engine, before = stats["engine"], rss_kb(pid)
+        other = objects(control, "vr2")
         with measure.priority(here):
             result = under_attack(here, node, seed)
+        check_other(here, control, other)
         good_speaker(here, control, node)
         growth = rss_kb(pid) - before
         later = control.json("xenflow/stats-show")["engine"]
@@ -296,6 +333,6 @@ def test():
 
 
 if sys.argv[1:2] == ["--attack"]:
-    attack(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+    attack(int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5])
 else:
     harness.main(test)
