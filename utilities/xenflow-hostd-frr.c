@@ -52,6 +52,13 @@ has_address(const struct xfrec_interface *iface, int version)
     return false;
 }
 
+bool
+join_frr_speaks(const struct xfrec_router *row)
+{
+    return (!strcmp(row->routing, "frr")
+            && strcmp(smap_get_def(&row->protocols, "feed", ""), "guestd"));
+}
+
 /* Names in a value of Router:protocols. */
 static void
 words_of(const struct xfrec_router *row, const char *key, struct sset *words)
@@ -120,6 +127,7 @@ check(const struct xfrec_router *row, const struct xfrec_interface **ifaces,
       size_t n, int *dead_s)
 {
     const char *dead = smap_get(&row->protocols, "ospf-dead");
+    const char *feed = smap_get_def(&row->protocols, "feed", "fpm");
     char *error = NULL;
     struct sset ospf;
     const char *name;
@@ -134,6 +142,9 @@ check(const struct xfrec_router *row, const struct xfrec_interface **ifaces,
                || smap_get(&row->protocols, "announce")) {
         return xstrdup("protocols: bgp and announce: the machine's image has "
                        "no BGP daemon of FRR; use routing=bird and config");
+    }
+    if (strcmp(feed, "fpm") && strcmp(feed, "guestd")) {
+        return xasprintf("protocols: feed '%s' isn't fpm or guestd", feed);
     }
     words_of(row, "ospf", &ospf);
     for (size_t i = 0; i < n; i++) {
@@ -160,9 +171,11 @@ join_frr_config(const struct xfrec_router *row,
     if (error) {
         return error;
     }
-    ds_put_format(ds, "hostname %s\nlog syslog warnings\n"
-                  "fpm address "IP_FMT"\nno fpm use-next-hop-groups\n",
-                  row->name, IP_ARGS(fpm_ip));
+    ds_put_format(ds, "hostname %s\nlog syslog warnings\n", row->name);
+    if (join_frr_speaks(row)) {
+        ds_put_format(ds, "fpm address "IP_FMT"\n"
+                      "no fpm use-next-hop-groups\n", IP_ARGS(fpm_ip));
+    }
     words_of(row, "ospf", &ospf);
     for (size_t i = 0; i < n; i++) {
         if (sset_contains(&ospf, ifaces[i]->name)) {
@@ -194,8 +207,8 @@ join_frr_daemons(const struct xfrec_router *row,
                  const struct xfrec_interface **ifaces, size_t n,
                  struct ds *ds)
 {
-    ds_put_format(ds, "daemon zebra -K %d -M dplane_fpm_nl\n"
-                  "daemon staticd\n", GRACE_S);
+    ds_put_format(ds, "daemon zebra -K %d%s\ndaemon staticd\n", GRACE_S,
+                  join_frr_speaks(row) ? " -M dplane_fpm_nl" : "");
     if (runs_ospf(row, ifaces, n, 4)) {
         ds_put_cstr(ds, "daemon ospfd\n");
     }

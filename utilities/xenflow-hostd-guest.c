@@ -245,12 +245,12 @@ network_file(const struct xfrec_router *row, const struct join_place *place,
     }
     if (!strcmp(row->routing, "frr")) {
         join_frr_daemons(row, ifaces, n, &ds);
+    } else if (!strcmp(row->routing, "bird")) {
+        ds_put_cstr(&ds, "run bird\n");
     } else {
-        if (!strcmp(row->routing, "bird")) {
-            ds_put_cstr(&ds, "run bird\n");
-        } else {
-            put_static(&ds, row->config);
-        }
+        put_static(&ds, row->config);
+    }
+    if (!join_frr_speaks(row)) {
         ds_put_format(&ds, "guestd --remote=tcp:"IP_FMT":%d --management="
                       MANAGEMENT" --interval=1 --hold=%d\n",
                       IP_ARGS(place->host_ip), JOIN_FPM_PORT, GUESTD_HOLD_S);

@@ -201,6 +201,8 @@ char *join_guest_config(const struct join *, const struct xfrec_router *row,
 
 /* ---- xenflow-hostd-frr.c ---- */
 
+/* Whether FRR itself tells the switch of the routes; else the guest daemon. */
+bool join_frr_speaks(const struct xfrec_router *);
 /* Appends the lines of frr.conf. */
 char *join_frr_config(const struct xfrec_router *,
                       const struct xfrec_interface **ifaces, size_t n,

@@ -143,6 +143,9 @@ xf_check_setting(const char *key, const char *value)
         return check_prefixes(value);
     } else if (!strcmp(key, "ospf") || !strcmp(key, "bgp")) {
         return xf_check_path(value, NULL);
+    } else if (!strcmp(key, "feed")) {
+        return (!strcmp(value, "fpm") || !strcmp(value, "guestd") ? NULL
+                : xasprintf("'feed=%s' must be fpm or guestd", value));
     }
 
     /* An address to listen on is needed beside a device. */

@@ -79,7 +79,7 @@ static const struct xf_field router_keys[] = {
     SETTING("reachable"), SETTING("fail"),
     { "routing", COL(router, routing), NULL, "frr", NULL, NULL },
     PROTOCOL("ospf"), PROTOCOL("ospf-dead"), PROTOCOL("bgp"), PROTOCOL("asn"),
-    PROTOCOL("announce"),
+    PROTOCOL("announce"), PROTOCOL("feed"),
     { "config", COL(router, config), NULL, "", xf_check_config, NULL },
 };
 
