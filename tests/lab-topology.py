@@ -28,7 +28,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "utilities"))
 
 # pylint: disable=wrong-import-position
-from lab import picture, topology               # noqa: E402
+from lab import database, picture, topology     # noqa: E402
 
 
 def damage(chance, files):
@@ -72,6 +72,7 @@ def main(seed, n, *paths):
         picture.as_text(made)
         picture.as_dot(made)
         json.dumps(picture.as_data(made))
+        database.network_file(made)
     assert 0 < accepted < int(n), accepted
 
 

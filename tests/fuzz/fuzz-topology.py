@@ -36,7 +36,7 @@ import traceback
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(TOP, "utilities"))
 
-from lab import topology  # noqa: E402 (the path comes first)
+from lab import database, topology  # noqa: E402 (the path comes first)
 
 MAX_SIZE = 8192
 MAX_S = 2
@@ -69,7 +69,7 @@ def why_failed(data):
     """None, or what is wrong with how the parser takes 'data'."""
     begin = time.monotonic()
     try:
-        topology.parse_bytes(data, "fuzz")
+        database.network_file(topology.parse_bytes(data, "fuzz"))
     except topology.TopologyError as error:
         if not str(error).strip():
             return "refused without a reason"

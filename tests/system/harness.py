@@ -66,6 +66,8 @@ def need_image():
 class Up:
     """with Up(topology text) as lab: ..."""
 
+    kind = lab.Lab
+
     def __init__(self, name, text):
         self.name = name
         self.text = "[lab]\nname = %s\n%s" % (name, text)
@@ -75,7 +77,7 @@ class Up:
         with tempfile.NamedTemporaryFile("w", suffix=".ini") as f:
             f.write(self.text)
             f.flush()
-            return lab.up(f.name, BUILD, IMAGE)
+            return lab.up(f.name, BUILD, IMAGE, self.kind)
 
     def __exit__(self, *_):
         lab.down(self.name)

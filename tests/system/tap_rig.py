@@ -30,6 +30,7 @@ import select
 import struct
 import subprocess
 
+import direct
 import harness
 import random_net
 from harness import check
@@ -148,7 +149,7 @@ class Half:
 class Rig:
     def __init__(self, name, net, translations):
         self.net, self.translations = net, translations
-        self.up = harness.Up(name, "".join(
+        self.up = direct.Up(name, "".join(
             "[switch %s]\n" % t for t in translations))
         self.here = None
         self.halves = []

@@ -34,6 +34,7 @@ import re
 import subprocess
 import tempfile
 
+import direct
 import harness
 import routes
 from harness import check, say
@@ -241,7 +242,7 @@ def test():
     say("seed %d", seed)
     chance = random.Random(seed)
     text = routes.TOPOLOGY % "kind = bare"
-    with harness.Up(NAME, text) as here, \
+    with direct.Up(NAME, text) as here, \
             tempfile.TemporaryDirectory() as scratch:
         control = harness.Control(here.switches["s1"])
         gateways = routes.gateways(here.node("vr1"))

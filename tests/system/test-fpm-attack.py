@@ -34,6 +34,7 @@ import sys
 import tempfile
 import time
 
+import direct
 import harness
 from harness import check, say
 from lab import measure, switch, system
@@ -296,7 +297,7 @@ def test():
     harness.need_programs("ethtool")
     seed = random.randrange(1 << 32)
     say("seed %d", seed)
-    with harness.Up(NAME, TOPOLOGY) as here:
+    with direct.Up(NAME, TOPOLOGY) as here:
         control = harness.Control(here.switches["s1"])
         node, pid = here.node("vr1"), pid_of_switch(here)
         measure.run(here, "e0", "t0", "10.2.1.2", 100, end=("--seconds=2",))

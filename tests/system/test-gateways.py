@@ -20,6 +20,7 @@ as gateways (EV-10).  VLANs between which nobody routes don't reach each other
 (EV-08).
 """
 
+import direct
 import harness
 from harness import check, wait
 from lab import measure
@@ -99,7 +100,7 @@ def route_by_kernel(here, host):
 
 def test():
     harness.need_programs("ip", "ethtool")
-    with harness.Up(NAME, TOPOLOGY) as here:
+    with direct.Up(NAME, TOPOLOGY) as here:
         host = here.switches["s1"]
         route_by_kernel(here, host)
         # The gateway's filter: gb may not get out of its VLAN.

@@ -149,7 +149,7 @@ def test():
     harness.need_image()
     with harness.Up(NAME, TOPOLOGY) as here:
         control = harness.Control(here.switches["s1"])
-        here.switches["s1"].appctl("xenflow/router-set", "vr1", "reachable=1")
+        here.xfctl("router-set", "vr1", "reachable=1")
         set_timers(here)
         warm_up(here, control)
         sent, told, grown = run_hour(here, control)

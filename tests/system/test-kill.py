@@ -210,8 +210,7 @@ def check_row(what, result):
 def check_feed(feed):
     with harness.Up(NAME, TOPOLOGY % ("feed = " + feed)) as here:
         kills = Kills(here, feed)
-        kills.host.appctl("xenflow/router-set", "vr1",
-                          "settle=%d" % SETTLE_S)
+        here.xfctl("router-set", "vr1", "settle=%d" % SETTLE_S)
         for node in ("a", "n1"):
             here.run(node, ["sysctl", "-qw", "net.ipv4.neigh.eth0."
                             "base_reachable_time_ms=%d" % ARP_MS])

@@ -21,6 +21,7 @@ changes sides, and so do the shares.  The same behind a router: the rule holds
 for what it routes.
 """
 
+import direct
 import harness
 from harness import check, say, wait
 from lab import measure
@@ -118,7 +119,7 @@ def is_guaranteed(rate):
 
 def test():
     harness.need_programs("tc", "/usr/lib/frr/zebra")
-    with harness.Up(NAME, TOPOLOGY) as here:
+    with direct.Up(NAME, TOPOLOGY) as here:
         host = here.switches["s1"]
         for node in ("ea", "eb", "er"):
             wait("%s reaches the sink" % node, lambda n=node: not Flow(

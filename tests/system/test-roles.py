@@ -28,6 +28,7 @@ import select
 import socket
 import threading
 
+import direct
 import harness
 from harness import check, say, wait
 from lab import measure, system
@@ -310,7 +311,7 @@ def without_middlebox(here, control):
 
 def test():
     harness.need_programs("/usr/lib/frr/zebra", "ethtool")
-    with harness.Up(NAME, TOPOLOGY) as here:
+    with direct.Up(NAME, TOPOLOGY) as here:
         control = harness.Control(here.switches["s1"])
         # In this order: two ports of a bridge in one VLAN are a loop.
         start_elements(control, here.switches["s1"])

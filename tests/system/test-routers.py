@@ -23,6 +23,7 @@ import os
 import statistics
 import time
 
+import direct
 import harness
 from harness import check, say
 
@@ -100,7 +101,7 @@ def idle(pid):
 
 def test():
     harness.need_programs("ethtool")
-    with harness.Up(NAME, TOPOLOGY) as here:
+    with direct.Up(NAME, TOPOLOGY) as here:
         control = harness.Control(here.switches["s1"])
         pid = next(p for name, p, alive in here.processes()
                    if alive and name.endswith("/ovs-vswitchd"))

@@ -25,6 +25,7 @@ import select
 import socket
 import threading
 
+import direct
 import harness
 from harness import check, say, wait
 from lab import measure, system
@@ -201,7 +202,7 @@ def changed_under_traffic(here, control):
 
 def test():
     harness.need_programs("/usr/lib/frr/zebra", "ethtool")
-    with harness.Up(NAME, TOPOLOGY) as here:
+    with direct.Up(NAME, TOPOLOGY) as here:
         control = harness.Control(here.switches["s1"])
         wait("packets arrive",
              lambda: Traffic(here, 7000, "--count=3").finish()[1] == 3)

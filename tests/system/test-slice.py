@@ -39,6 +39,7 @@ import socket
 import subprocess
 import time
 
+import direct
 import harness
 from harness import check, say, wait
 from lab import measure, system
@@ -468,7 +469,7 @@ def check_attacks(rig):
 
 def test():
     harness.need_programs("openssl", "ethtool", "ping")
-    with harness.Up(NAME, TOPOLOGY) as here:
+    with direct.Up(NAME, TOPOLOGY) as here:
         rig = Rig(here)
         set_up(rig)
         sent, seen = check_forwarding(rig)

@@ -20,7 +20,6 @@ Once with routes that carry their next hops, once with next-hop groups (FRR's
 
 import ipaddress
 import json
-import re
 import time
 
 import harness
@@ -127,9 +126,8 @@ def check_change(here, control):
 def check_unseparated(here):
     """Private data plane: all through the VM, and back.  Longer than
     neighbours live in the rule table, which must know them again at once."""
-    switch = here.switches["s1"]
-    switch.appctl("xenflow/router-set", "vr1", "reachable=%d" % REACHABLE_S)
-    switch.separate("vr1", False)
+    here.xfctl("router-set", "vr1", "reachable=%d" % REACHABLE_S)
+    here.separate("vr1", False)
     time.sleep(3 * REACHABLE_S)
     result = measure.run(here, "e1", "e2", ADDRESS, 500, watch=WATCH,
                          end=("--seconds=2",))
@@ -137,7 +135,7 @@ def check_unseparated(here):
     check(via_vm == result["sent"] and not result["lost"],
           "plane separation off: %d sent, %d through the VM, %d lost",
           result["sent"], via_vm, result["lost"])
-    switch.separate("vr1", True)
+    here.separate("vr1", True)
     result = measure.run(here, "e1", "e2", ADDRESS, 500, watch=WATCH,
                          end=("--seconds=2",))
     via_vm = sum(result["watched"]["s1"][tap]["out"] for tap in TAPS)
@@ -147,9 +145,10 @@ def check_unseparated(here):
 
 
 def check_lab(groups):
-    text = re.sub(r"kind = vm\n", "kind = vm\nfpm-groups = %s\n" % groups,
-                  harness.demo_topology())
-    with harness.Up(NAME, text) as here:
+    with harness.Up(NAME, harness.demo_topology()) as here:
+        if groups == "yes":
+            here.vtysh("vr1", "configure terminal",
+                       "fpm use-next-hop-groups")
         control = harness.Control(here.switches["s1"])
         harness.wait("OSPF Full", lambda: full(here))
         harness.wait("the VM's routes in the rule table", lambda: (

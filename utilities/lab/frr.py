@@ -13,7 +13,8 @@
 # limitations under the License.
 """FRR's configuration for a router of the lab, and FRR in a namespace.
 
-The same frr.conf serves both kinds of router.  OSPF (and OSPFv3 where an
+In a virtual machine it is xenflow-hostd's, which writes the same frr.conf but
+for network_lines().  OSPF (and OSPFv3 where an
 interface has an IPv6 address) runs in area 0 with hellos of 1 s; an interface
 whose segment has exactly two OSPF routers is point-to-point, so that the
 adjacency doesn't wait for an election.
@@ -58,6 +59,18 @@ def _interface_lines(node, iface):
             if peers == [iface]:
                 yield " %s passive" % command
     yield "exit"
+
+
+def network_lines(node):
+    """What of _interface_lines() xenflow-hostd writes otherwise: it takes each
+    segment for one of several routers, since that may change."""
+    for iface in node.ifaces:
+        if iface.name not in node.ospf:
+            continue
+        wanted = [line for line in _interface_lines(node, iface)
+                  if line.endswith(("point-to-point", "passive"))]
+        if wanted:
+            yield from ["interface " + iface.name, *wanted, "exit"]
 
 
 def _fpm_lines(node):

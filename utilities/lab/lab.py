@@ -22,14 +22,18 @@ strays; 'down' itself goes by namespaces (see system.py).
 import json
 import os
 import shutil
+import sys
 
-from lab import bird, frr, guestd, switch, system, topology, vm
+from lab import (bird, database, frr, guestd, supervise, switch, system,
+                 topology, vm)
 
 EDGE_SYSCTLS = {"net.ipv6.conf.all.accept_dad": 0,
                 "net.ipv6.conf.default.accept_dad": 0,
                 "net.ipv4.conf.all.rp_filter": 0,
                 "net.ipv4.conf.default.rp_filter": 0}
 MANAGEMENT_IFINDEX = 2
+# Namespace and folder of the database's server: no node can be called so.
+DATABASE = "xenflow-db"
 # A token bucket's size, and how long packets may wait for tokens.
 MIN_BURST, BURSTS_PER_S, QUEUE_MS = 16000, 100, 50
 STOP_S = 5
@@ -62,23 +66,30 @@ def labs():
 class Lab:
     """One lab.  Made by up() or attach()."""
 
-    def __init__(self, topo, build, image, plain):
+    def __init__(self, topo, build, image):
         self.topology = topo
         self.name = topo.name
         self.build = os.path.abspath(build)
         self.image = os.path.abspath(image)
-        self.plain = plain      # The switch knows no routers.
         self.folder = None
         self.folder_path = os.path.join(system.RUN, topo.name)
-        self.switches = {n.name: switch.Switch(self, n)
-                         for n in topo.of_kind("switch")}
+        self.database = database.Database(
+            self.build, self.path(DATABASE), self.netns(DATABASE))
+        self.switches = {
+            n.name: switch.Host(self.build, self.path(n.name), n.name,
+                                self.netns(n.name))
+            for n in topo.of_kind("switch")}
         kinds = {"frr": frr.Router, "bird": bird.Router}
         self.routers = {n.name: kinds[n.routing](self, n)
                         for n in topo.of_kind("frr") if n.routing in kinds}
-        self.machines = {n.name: vm.Machine(self, n)
+        self.machines = {n.name: vm.Machine(self.switches[n.switch], n.name)
                          for n in topo.of_kind("vm")}
 
     # ---- Finding out. ----
+
+    def path(self, node):
+        """Folder of a node."""
+        return os.path.join(self.folder_path, node)
 
     def netns(self, node):
         return system.netns_path(self.name, node)
@@ -90,13 +101,17 @@ class Lab:
             raise system.LabError("lab '%s' has no node '%s' (it has %s)" % (
                 self.name, name, ", ".join(self.topology.nodes))) from None
 
-    def is_xenflow(self, node):
-        return node.xenflow and not self.plain
+    def all_machines(self):
+        """{name: Machine}, also of routers that were added by xfctl."""
+        return {**self.machines, **{
+            name: vm.Machine(host, name) for host in self.switches.values()
+            for name in host.machines()}}
 
     def environment(self, name):
         """Environment for programs that run at node 'name'."""
         if name in self.switches:
-            return self.switches[name].environment()
+            return dict(self.switches[name].environment(),
+                        XF_DB=self.database.remote)
         if name in self.routers:
             return self.routers[name].environment()
         return dict(os.environ)
@@ -125,6 +140,16 @@ class Lab:
             words += ["-c", command]
         return self.run(router, words)
 
+    def xfctl(self, *words):
+        """Changes the lab's database, and waits until that is in effect."""
+        self.database.xfctl(*words)
+        self.database.settle()
+
+    def separate(self, router, separated):
+        """Turns plane separation of 'router' on or off."""
+        self.xfctl("router-set", router, "separated=%s" % (
+            "true" if separated else "false"))
+
     def record(self, pid_file):
         """Notes a daemon for status."""
         with open(pid_file, encoding="ascii") as f:
@@ -136,7 +161,7 @@ class Lab:
 
     def processes(self):
         """[(name, pid, alive)] of the recorded daemons, of each the one that
-        was started last."""
+        was started last, and of machines."""
         result = {}
         try:
             with open(os.path.join(self.folder_path, "pids"),
@@ -147,6 +172,10 @@ class Lab:
                     result[name] = (name, int(pid), alive)
         except FileNotFoundError:
             pass
+        for name, machine in self.all_machines().items():
+            pid = machine.host.machine_pid(name)
+            if pid:
+                result[name] = (name + "/qemu", pid, True)
         return list(result.values())
 
     # ---- Bringing up. ----
@@ -157,11 +186,11 @@ class Lab:
                    netns=self.netns(node), data="\n".join(lines) + "\n")
 
     def _make_namespaces(self):
+        self._make_namespace(DATABASE)
         for node in self.topology.nodes.values():
             if node.kind == "vm":
                 continue
-            system.run(["ip", "netns", "add", "xf.%s.%s" % (
-                self.name, node.name)], folder=self.folder)
+            self._make_namespace(node.name)
             values = EDGE_SYSCTLS if node.kind == "edge" else frr.SYSCTLS
             if node.kind != "switch":
                 system.run(["sysctl", "-qw"] + [
@@ -172,7 +201,11 @@ class Lab:
                 system.run(["sysctl", "-qw",
                             "net.ipv6.conf.default.disable_ipv6=1"],
                            folder=self.folder, netns=self.netns(node.name))
-            self._ip(node.name, ["link set lo up"])
+
+    def _make_namespace(self, name):
+        system.run(["ip", "netns", "add", os.path.basename(self.netns(name))],
+                   folder=self.folder)
+        self._ip(name, ["link set lo up"])
 
     def _make_cable(self, node, iface, ifindex, mac, peer_node, peer):
         """veth 'iface' at 'node' to 'peer' at 'peer_node'.
@@ -189,7 +222,7 @@ class Lab:
 
     def _make_links(self):
         for node in self.topology.of_kind("frr", "bare", "edge"):
-            if self.is_xenflow(node):
+            if node.xenflow:
                 self._make_cable(node.name, "mgmt", MANAGEMENT_IFINDEX,
                                  node.management_mac(2), node.switch,
                                  node.management_tap)
@@ -212,11 +245,7 @@ class Lab:
                      for i in node.ifaces for a in i.addresses]
             lines += ["route add default via %s" % g for g in node.gateways]
             lines += ["route add local %s dev lo" % p for p in node.locals]
-            if node.routing == "static":
-                lines += node.config.split("\n") if node.config else []
             self._ip(node.name, lines)
-        for node in self.topology.of_kind("vm"):
-            self._ip(node.switch, self.machines[node.name].tap_commands())
 
     def _make_wire(self, one, other):
         """A cable between two nodes, outside any switch."""
@@ -229,14 +258,9 @@ class Lab:
 
     def _make_trunks(self):
         for number, trunk in enumerate(self.topology.trunks):
-            one, other = trunk.ends
-            ports = "to-%s" % other, "to-%s" % one
-            self._make_cable(one, ports[0], 100 + number,
-                             "52:54:00:fe:00:%02x" % number, other, ports[1])
-            for name, port in ((one, ports[0]), (other, ports[1])):
-                self.switches[name].add_ports([(port, 0)])
-                self.switches[name].keep_qdisc(port)
-            self._limit(trunk, (one, ports[0]), (other, ports[1]))
+            self._make_cable(trunk.ends[0], trunk.ports[0], 100 + number,
+                             "52:54:00:fe:00:%02x" % number, trunk.ends[1],
+                             trunk.ports[1])
 
     def _limit(self, cable, *ends):
         """Gives a cable its rate and delay, in both directions; 'ends' are
@@ -263,46 +287,70 @@ class Lab:
                     "can't have a delay: leave 'delay' out (%s)"
                     % (cable.name, e)) from None
 
-    def _start_switches(self):
-        for name, host in self.switches.items():
-            host.start()
-            if not self.plain and not host.has_xenflow():
-                raise system.LabError(
-                    "the ovs-vswitchd in '%s' has no routers: build this "
-                    "project's, or use --plain" % self.build)
-            # Before the ports: else a middlebox's machine is a loop.
-            for element in self.topology.elements.values():
-                if element.switch == name and not self.plain:
-                    host.add_element(element)
-            host.add_ports([
-                (i.port, s.vlan) for s in self.topology.segments.values()
-                for i in s.ifaces if s.vlan and i.host == name])
-        self._make_trunks()
-        for node in self.topology.of_kind("vm", "frr", "bare"):
-            if self.is_xenflow(node):
-                self.switches[node.switch].add_router(node)
+    def _has_started(self, daemons, name):
+        base = daemons.path(name)
+        supervise.register(daemons.folder, daemons.commands[name], base,
+                           daemons.environment())
+        self.record(base + ".pid")
+
+    def _start_control(self):
+        """Starts database and hosts, and says in rows what there shall be."""
+        self.database.create()
+        for host in self.switches.values():
+            host.start_switch()
+            host.join(self.database.remote, self.image)
+        self.database.load(database.network_file(self.topology))
+
+    def _settle(self):
+        """Waits until all of it is there."""
+        self.database.settle()
+        for machine in self.machines.values():
+            machine.wait()
+
+    def _finish(self):
+        """What is done when the ports are there."""
+        for trunk in self.topology.trunks:
+            for node, port in zip(trunk.ends, trunk.ports):
+                self.switches[node].keep_qdisc(port)
+            self._limit(trunk, *zip(trunk.ends, trunk.ports))
+        for node in self.topology.of_kind("bare"):
+            if node.config:     # Before, a middlebox's machine is a loop.
+                self._ip(node.name, node.config.split("\n"))
 
     def _bring_up(self):
         with open(os.path.join(self.folder_path, "state.json"), "x",
                   encoding="utf-8") as f:
-            json.dump({"build": self.build, "image": self.image,
-                       "plain": self.plain}, f)
+            json.dump({"build": self.build, "image": self.image}, f)
         system.tune_host()
         self._make_namespaces()
         self._make_links()
-        self._start_switches()
-        for name, machine in self.machines.items():
-            machine.start(self.is_xenflow(self.node(name)))
+        self._make_trunks()
+        self._start_control()
         for name, router in self.routers.items():
-            router.start(self.is_xenflow(self.node(name)))
+            router.start(self.node(name).xenflow)
         for node in self.topology.of_kind("frr", "bare"):
-            if guestd.is_wanted(node, self.is_xenflow(node)):
+            if guestd.is_wanted(node, node.xenflow):
                 guestd.start(self, node)
-        for machine in self.machines.values():
-            machine.wait()
-        if self.topology.supervised:
-            for host in self.switches.values():
-                host.supervise()
+        self._settle()
+        self._finish()
+        for daemons in (self.database, *self.switches.values()):
+            if self.topology.supervised and daemons.commands:
+                self._supervise(daemons)
+
+    def _supervise(self, daemons):
+        """Has 'daemons' started again when they die."""
+        base = daemons.path("supervisor")
+        system.daemon([sys.executable, "-B", supervise.__file__,
+                       self.folder_path, os.path.basename(daemons.folder)],
+                      daemons.netns, base + ".out")
+        self.record(base + ".pid")
+
+    def change(self, folder):
+        """The lab is being changed, under the lock 'folder'; or no longer."""
+        self.folder = folder
+        for daemons in (self.database, *self.switches.values()):
+            daemons.lock = folder
+            daemons.on_start = self._has_started
 
 
 def quote(word):
@@ -310,24 +358,33 @@ def quote(word):
     return "'" + word.replace("'", "'\\''") + "'"
 
 
-def up(path, build=None, image=None, plain=False):
-    """Brings the lab of topology file 'path' up; returns it.  What was made
-    before a failure is taken down again."""
+def check_image(folder):
+    """Raises LabError if there's no image in 'folder'."""
+    for name in ("vmlinux", "initramfs.gz"):
+        if not os.path.exists(os.path.join(folder, name)):
+            raise system.LabError(
+                "no router image in '%s': run 'utilities/xenflow-image %s'"
+                % (folder, folder))
+
+
+def up(path, build=None, image=None, kind=Lab):
+    """Brings the lab of topology file 'path' up; returns it, a 'kind'.  What
+    was made before a failure is taken down again."""
     topo = topology.parse(path)
-    build = build or default_paths()[0]
-    image = image or default_paths()[1]
-    lab = Lab(topo, build, image, plain)
+    lab = kind(topo, build or default_paths()[0], image or default_paths()[1])
+    if lab.machines:
+        check_image(lab.image)
     folder = system.Folder(topo.name, create=True)
     try:
         shutil.copyfile(path, os.path.join(folder.path, "topology"))
-        lab.folder = folder
+        lab.change(folder)
         lab._bring_up()
     except BaseException:
-        lab.folder = None
+        lab.change(None)
         folder.close()
         down(topo.name)
         raise
-    lab.folder = None
+    lab.change(None)
     folder.close()
     return lab
 
@@ -351,7 +408,7 @@ def attach(name=None):
                               "'xenflow-lab down %s')" % (name, name)) \
             from None
     topo.name = name
-    return Lab(topo, state["build"], state["image"], state["plain"])
+    return Lab(topo, state["build"], state["image"])
 
 
 def down(name):

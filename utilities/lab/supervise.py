@@ -13,9 +13,8 @@
 # limitations under the License.
 """Starts daemons of a lab again when they die, however that was.
 
-ovs-vswitchd's own --monitor doesn't after SIGKILL, and nobody looks after a
-virtual machine.  A supervisor runs in the namespace of a switch host, so that
-'down' finds it; it is told in RUN/<lab>/<node>/supervised (a line of JSON per
+ovs-vswitchd's own --monitor doesn't after SIGKILL.  A supervisor runs in the
+namespace of a host, or of the database, so that 'down' finds it; it is told in RUN/<lab>/<node>/supervised (a line of JSON per
 daemon: name, command, pid_file, log, env) what to look after, and appends to
 RUN/<lab>/pids what it has started.
 

@@ -11,23 +11,26 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""A switch host: a namespace with its own ovsdb-server and ovs-vswitchd.
+"""Daemons of a build folder, and those of a physical router.
 
-Both run from a build folder (the project's build/default, or any other build
-of Open vSwitch: 'plain' labs work with an unpatched one).  The host's files
-are in RUN/<lab>/<node>, which is its rundir, dbdir and logdir.
+A Host has ovsdb-server, ovs-vswitchd and, once it has joined a database
+XenFlow, xenflow-hostd.  A group of daemons has one folder, which is their
+rundir, dbdir and logdir, and one network namespace.
 """
 
+import contextlib
 import os
 import re
-import sys
+import signal
+import time
 
-from lab import supervise, system
+from lab import system
 
 PROGRAMS = ("vswitchd", "ovsdb", "utilities")
-TAP_QUEUE_LENGTH = 10000
 BRIDGE = "br0"
 FPM_PORT = 2620
+OPEN_VSWITCH = "vswitchd/vswitch.ovsschema"
+END_S = 30
 
 
 def tools_path(build):
@@ -47,35 +50,92 @@ def source_of(build):
                               % build) from None
 
 
-class Switch:
-    """Switch host 'node' of a lab."""
+class Daemons:
+    """Daemons called by the names of their programs, with their files in
+    'folder', in the network namespace 'netns' (None: the caller's)."""
 
-    def __init__(self, lab, node):
-        self.lab = lab
-        self.node = node
-        self.netns = system.netns_path(lab.name, node.name)
-        self.folder = os.path.join(lab.folder_path, node.name)
+    def __init__(self, build, folder, netns=None):
+        self.build, self.folder, self.netns = build, folder, netns
+        self.commands = {}
+        self.lock = None        # Folder of a lab that is being changed.
+        self.on_start = None    # Is told (self, name) of each first start.
 
     def environment(self):
-        env = dict(os.environ)
-        env.update(OVS_RUNDIR=self.folder, OVS_DBDIR=self.folder,
-                   OVS_LOGDIR=self.folder, OVS_SYSCONFDIR=self.folder,
-                   PATH=tools_path(self.lab.build) + ":" + env["PATH"])
-        return env
+        return dict(os.environ, OVS_RUNDIR=self.folder, OVS_DBDIR=self.folder,
+                    OVS_LOGDIR=self.folder, OVS_SYSCONFDIR=self.folder,
+                    PATH=tools_path(self.build) + ":" + os.environ["PATH"])
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
 
     def program(self, name):
         for folder in PROGRAMS:
-            path = os.path.join(self.lab.build, folder, name)
+            path = os.path.join(self.build, folder, name)
             if os.path.exists(path):
                 return path
         raise system.LabError("build folder '%s' has no program '%s': run "
-                              "'./boot.sh build'" % (self.lab.build, name))
+                              "'./boot.sh build'" % (self.build, name))
 
     def tool(self, name, *args, check=True):
-        """Runs one of Open vSwitch's programs on this host; its output."""
-        return system.run([self.program(name), *args],
-                          folder=self.lab.folder, netns=self.netns,
-                          env=self.environment(), check=check)
+        """Runs one of the build's programs; its output."""
+        return system.run([self.program(name), *args], folder=self.lock,
+                          netns=self.netns, env=self.environment(),
+                          check=check)
+
+    # ---- Starting and ending. ----
+
+    def start(self, name):
+        """Starts a daemon that was added, or again one that died."""
+        system.daemon(self.commands[name], self.netns,
+                      self.path(name + ".out"), env=self.environment())
+
+    def add(self, name, *args):
+        base = self.path(name)
+        self.commands[name] = [
+            self.program(name), *args, "--detach", "--no-chdir",
+            "--pidfile=%s.pid" % base, "--log-file=%s.log" % base,
+            "-vconsole:off", "-vsyslog:off"]
+        self.start(name)
+        if self.on_start:
+            self.on_start(self, name)
+
+    def add_database(self, name, schema):
+        """Creates a database with a server on db.sock."""
+        os.makedirs(self.folder, exist_ok=True)
+        self.tool("ovsdb-tool", "create", self.path(name),
+                  os.path.join(source_of(self.build), schema))
+        self.add("ovsdb-server", self.path(name),
+                 "--remote=punix:" + self.path("db.sock"))
+
+    def pid(self, name):
+        with open(self.path(name + ".pid"), encoding="ascii") as f:
+            return int(f.read())
+
+    def signal(self, name, number):
+        """Sends a signal that ends it, and waits for the end."""
+        pid = self.pid(name)
+        os.kill(pid, number)
+        deadline = time.monotonic() + END_S
+        while system.process_start(pid) is not None:
+            if time.monotonic() > deadline:
+                raise system.LabError("%s doesn't end" % name)
+            time.sleep(0.02)
+
+    def kill(self, name):
+        self.signal(name, signal.SIGKILL)
+
+    def stop(self):
+        for name in reversed(self.commands):
+            with contextlib.suppress(OSError):
+                self.signal(name, signal.SIGTERM)
+
+
+class Host(Daemons):
+    """The physical router called 'name'."""
+
+    def __init__(self, build, folder, name, netns=None):
+        super().__init__(build, folder, netns)
+        self.name = name
 
     def vsctl(self, *args):
         return self.tool("ovs-vsctl", "--timeout=30", *args)
@@ -83,96 +143,55 @@ class Switch:
     def appctl(self, *args, check=True):
         return self.tool("ovs-appctl", "--timeout=60", *args, check=check)
 
-    def start(self):
-        """Starts both daemons."""
-        os.makedirs(self.folder, exist_ok=True)
-        database = os.path.join(self.folder, "conf.db")
-        schema = os.path.join(source_of(self.lab.build),
-                              "vswitchd/vswitch.ovsschema")
-        self.tool("ovsdb-tool", "create", database, schema)
-        for name, args in (
-                ("ovsdb-server", [database, "--remote=punix:%s/db.sock"
-                                  % self.folder]),
-                ("ovs-vswitchd", ["--disable-system-route",
-                                  "unix:%s/db.sock" % self.folder])):
-            base = os.path.join(self.folder, name)
-            command = [self.program(name), *args, "--detach", "--no-chdir",
-                       "--pidfile=%s.pid" % base, "--log-file=%s.log" % base,
-                       "-vconsole:off", "-vsyslog:off"]
-            system.daemon(command, self.netns, base + ".out",
-                          env=self.environment())
-            supervise.register(self.folder, command, base,
-                               self.environment())
-            if name == "ovsdb-server":
-                self.vsctl("--no-wait", "init")
-            self.lab.record(base + ".pid")
-        self.vsctl("add-br", BRIDGE, "--", "set", "bridge", BRIDGE,
-                   "datapath_type=netdev", "fail_mode=standalone")
+    def start_switch(self):
+        self.add_database("conf.db", OPEN_VSWITCH)
+        self.vsctl("--no-wait", "init")
+        self.add("ovs-vswitchd", "--disable-system-route",
+                 "unix:" + self.path("db.sock"))
 
-    def supervise(self):
-        """Has what was started on this host started again when it dies."""
-        base = os.path.join(self.folder, "supervisor")
-        system.daemon([sys.executable, "-B", supervise.__file__,
-                       self.lab.folder_path, self.node.name],
-                      self.netns, base + ".out")
-        self.lab.record(base + ".pid")
-
-    def add_ports(self, ports):
-        """Adds access ports: 'ports' is a list of (name, VLAN); VLAN 0 is a
-        trunk."""
-        command = []
-        for name, vlan in ports:
-            command += ["--", "add-port", BRIDGE, name]
-            command += ["tag=%d" % vlan] if vlan else []
-        if command:
-            self.vsctl(*command)
+    def join(self, remote, image):
+        """Joins the database XenFlow at 'remote', which knows the host or will
+        know it; machines are made of the files in folder 'image'."""
+        os.mkdir(self.path("images"))
+        os.symlink(image, self.path("images/default"))
+        self.vsctl("--no-wait", "set", "open_vswitch", ".",
+                   "external_ids:xenflow-remote=" + remote,
+                   "external_ids:xenflow-host=" + self.name)
+        self.add("xenflow-hostd")
 
     def keep_qdisc(self, port):
         """Has the switch leave the queueing of 'port' to others."""
         self.vsctl("--", "--id=@q", "create", "qos", "type=linux-noop", "--",
                    "set", "port", port, "qos=@q")
 
-    def has_xenflow(self):
-        """Whether this build's switch can be a router."""
-        return "xenflow/router-add" in self.appctl("list-commands")
+    # ---- Machines of routers. ----
 
-    def add_router(self, router):
-        """Makes 'router' (a Node) a port of the switch; its rule table is
-        fed over the management link."""
-        self.vsctl("add-port", BRIDGE, router.name, "--", "set", "interface",
-                   router.name, "type=xenflow")
-        self.appctl("xenflow/router-add", router.name, "listen=%s:%d" % (
-            router.management(1).ip, FPM_PORT),
-            "device=" + router.management_tap)
-        for iface in router.ifaces:
-            self.appctl("xenflow/port-add", router.name, iface.name,
-                        "vlan=%d" % iface.segment.vlan, "mac=" + iface.mac,
-                        "vif=" + iface.port, "ifindex=%d" % iface.ifindex,
-                        "address=" + ",".join(map(str, iface.addresses)))
-        self.separate(router.name, router.separated)
+    def machines(self):
+        """Names of routers that have a machine here."""
+        try:
+            return [entry.name for entry in os.scandir(self.path("domains"))
+                    if entry.is_dir() and not entry.name.startswith(".")]
+        except FileNotFoundError:
+            return []           # xenflow-hostd hasn't been here yet.
 
-    def add_element(self, element):
-        """Makes a virtual switch or middlebox (a topology.Element)."""
-        name = element.name
-        self.vsctl("add-port", BRIDGE, name, "--", "set", "interface", name,
-                   "type=xenflow")
-        self.appctl("xenflow/router-add", name, "role=" + element.role, *(
-            ["fail=open"] if element.fails_open else []))
-        if element.role == "switch":
-            for segment in element.segments:
-                self.appctl("xenflow/port-add", name, segment.name,
-                            "vlan=%d" % segment.vlan)
-            return
-        for port in element.via:
-            vlan = next(i.segment.vlan for s in element.segments
-                        for i in s.ifaces if i.port == port)
-            self.appctl("xenflow/port-add", name, port, "vlan=%d" % vlan,
-                        "vif=" + port)
-        for match in element.select:
-            self.appctl("xenflow/select-add", name, match,
-                        "via=" + element.via[0], "direction=both")
+    def machine_file(self, router, name):
+        return self.path(os.path.join("domains", router, name))
 
-    def separate(self, router, separated):
-        """Turns plane separation of 'router' on or off."""
-        self.appctl("xenflow/router-set", router, "separated=%s" % (
-            "true" if separated else "false"))
+    def machine_pid(self, router):
+        """Process of a router's machine, or None if it doesn't run."""
+        try:
+            with open(self.machine_file(router, "process"),
+                      encoding="ascii") as f:
+                pid, start = f.read().split()[:2]
+        except (FileNotFoundError, ValueError):
+            return None
+        return int(pid) if str(system.process_start(int(pid))) == start \
+            else None
+
+    def machine_address(self, router):
+        """Address of a router's machine on its management link, or None if it
+        has none yet."""
+        words = self.vsctl("--if-exists", "get", "interface", router,
+                           "external_ids:hostd-router")
+        match = re.search(r"listen=([0-9.]+)\.([0-9]+):", words)
+        return match and "%s.%d" % (match.group(1), int(match.group(2)) + 1)

@@ -167,7 +167,8 @@ def daemon(command, netns, log, env=None, scratch=None):
     """Starts a daemon that detaches itself; waits until it did.  'scratch'
     is a folder to be its /var/tmp."""
     def prepare():
-        enter(netns)
+        if netns:
+            enter(netns)
         if scratch:
             _bind(scratch, "/var/tmp")
 

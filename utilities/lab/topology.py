@@ -47,8 +47,8 @@ KEYS = {
     "segment": {"switch", "vlan", "rate", "delay"},
     "trunk": {"ends", "rate", "delay"},
     "router": {"kind", "switch", "ospf", "config", "memory", "xenflow",
-               "separated", "fpm-groups", "accel", "ospf-dead", "routing",
-               "feed", "bgp", "asn", "announce"},
+               "separated", "fpm-groups", "ospf-dead", "routing", "feed",
+               "bgp", "asn", "announce"},
     "element": {"switch", "role", "segments", "via", "select", "fail"},
     "edge": {"gateway", "local"},
 }
@@ -96,7 +96,8 @@ class Cable:
                                     "milliseconds such as 10ms"
                                     % (section, self.delay))
             self.delay = int(match.group(1))
-        self.ends = ()
+        self.ends = ()          # Of a link between hosts: these,
+        self.ports = ()         # and its port at each.
 
 
 class Element:
@@ -140,7 +141,6 @@ class Node:
         self.fpm_groups = False
         self.routing = "frr"
         self.feed = "fpm"
-        self.accel = "tcg"
         self.bgp = []                   # Interfaces with BGP neighbours.
         self.asn = None
         self.announce = []              # Prefixes that BGP announces.
@@ -151,7 +151,7 @@ class Node:
     def is_on_host(self):
         """Whether it is a part of its switch host: a machine or a router of
         the switch."""
-        return self.kind == "vm" or self.xenflow
+        return self.xenflow
 
     # Management link between a router and its host, the same wherever the
     # router is.
@@ -272,16 +272,28 @@ def _add_router(topology, node, section, body):
                            body.get("fpm-groups", "no"))
     _set_routing(node, section, body)
     _set_bgp(node, section, body)
-    node.accel = body.get("accel", "tcg")
-    if node.accel not in ("tcg", "kvm"):
-        raise TopologyError("[%s]: 'accel = %s' must be tcg or kvm"
-                            % (section, node.accel))
     node.switch = body.get("switch")
     if node.switch is None:
         node.switch = next((i.segment.switch for i in node.ifaces
                             if i.segment.switch), None)
-    if node.kind == "vm" or node.xenflow:
+    if node.kind == "vm":
+        _check_machine(node, section)
+    if node.xenflow:
         _check_on_switch(topology, node, section)
+
+
+def _check_machine(node, section):
+    """What a virtual machine can't be."""
+    if not node.xenflow:
+        raise TopologyError("[%s]: 'xenflow = no': a virtual machine is a "
+                            "router of the switch; use 'separated = no' to "
+                            "have it forward by itself" % section)
+    if node.fpm_groups:
+        raise TopologyError("[%s]: 'fpm-groups' is for 'kind = frr'"
+                            % section)
+    if node.feed == "fpm" and node.routing == "static":
+        raise TopologyError("[%s]: 'feed = fpm': a virtual machine without "
+                            "routing software has 'feed = guestd'" % section)
 
 
 def _set_routing(node, section, body):
@@ -433,6 +445,7 @@ def _add_trunk(topology, section, body):
         raise TopologyError("[%s]: 'ends' must be two switches" % section)
     trunk = Cable(section, body)
     trunk.ends = tuple(ends)
+    trunk.ports = "to-" + ends[1], "to-" + ends[0]
     topology.trunks.append(trunk)
 
 
