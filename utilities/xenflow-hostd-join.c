@@ -435,6 +435,9 @@ take_routers(struct join *j)
             r = join_router_add(j, &row->header_.uuid);
         }
         if (r) {
+            /* What failed, failed with what was wanted before. */
+            r->due_ms = 0;
+            r->n_failures = 0;
             join_router_dirty(j, r);
         }
         j->ports_dirty = true;
