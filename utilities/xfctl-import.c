@@ -47,6 +47,8 @@ locate(const struct xf_file_section *section, const struct xf_file_line *line,
     return text;
 }
 
+#define SENTENCE_MAX 1000       /* Characters of a sentence. */
+
 /* Whether 'key' says an interface: "ethN" or "if NAME", whose name is '*name'. */
 static bool
 is_interface_key(const char *key, const char **name)
@@ -462,8 +464,14 @@ xf_cmd_import(struct ctl_context *ctx)
     xf_file_destroy(&file);
     ds_destroy(&text);
     if (error) {
-        ctx->error = xasprintf("%s: %s", is_input ? "standard input" : name,
-                               error);
+        size_t n = strlen(error);
+        int head = n > SENTENCE_MAX ? SENTENCE_MAX / 2 : n;
+
+        /* A word of the file may be as long as the file. */
+        ctx->error = xasprintf("%s: %.*s%s%s",
+                               is_input ? "standard input" : name, head, error,
+                               head < n ? " ... " : "",
+                               head < n ? &error[n - head] : "");
         free(error);
     }
 }
