@@ -590,7 +590,11 @@ xf_known_forward(struct dp_netdev_pmd_thread *pmd,
 }
 
 /* Takes from 'packets', received on 'in_port', those that a router forwards and
- * whose header is known, and forwards them. */
+ * whose header is known, and forwards them.
+ *
+ * The caller reads the clock after this: to read it is to wait for all packets'
+ * memory.  To a thread that polls, the time of its last turn is good enough;
+ * the other may have slept since. */
 static void
 xf_input(struct dp_netdev_pmd_thread *pmd, struct dp_packet_batch *packets,
          odp_port_t in_port)
@@ -600,6 +604,9 @@ xf_input(struct dp_netdev_pmd_thread *pmd, struct dp_packet_batch *packets,
     struct dp_packet *packet;
     size_t i;
 
+    if (pmd->core_id == NON_PMD_CORE_ID) {
+        pmd_thread_ctx_time_update(pmd);
+    }
     known.n_uses = 0;
     xf_fwd_begin(&known.burst, pmd->xf->fwd);
     for (i = 0; i < n; i++) {
