@@ -142,49 +142,11 @@ xf_flow_matches_l2(const struct dp_netdev_flow *flow)
     return is_all_zeros(&mask, sizeof mask);
 }
 
-/* Bytes of the VLAN tag of 'packet'. */
-static size_t
-xf_tag_size(const struct dp_packet *packet)
+/* Bytes of the VLAN tag of 'p'. */
+static inline size_t
+xf_tag_size(const struct xf_packet *p)
 {
-    return ((const uint8_t *) dp_packet_l3(packet)
-            - (const uint8_t *) dp_packet_data(packet) - ETH_HEADER_LEN);
-}
-
-/* Makes 'packet' carry the tag of 'vlan', or none if that is 0. */
-static void
-xf_set_vlan(struct dp_packet *packet, uint16_t vlan)
-{
-    if (xf_tag_size(packet)) {
-        eth_pop_vlan(packet);
-    }
-    if (vlan) {
-        eth_push_vlan(packet, htons(ETH_TYPE_VLAN_8021Q), htons(vlan));
-    }
-}
-
-/* Kinds of packets of an adjacency, which have a megaflow each. */
-enum { XF_IPV6, XF_IPV4, XF_OTHER, XF_N_KINDS };
-
-static int
-xf_kind(const struct dp_packet *packet)
-{
-    const uint8_t *l3 = dp_packet_l3(packet);
-
-    if (l3[0] >> 4 == 4) {
-        const struct ip_header *ip = dp_packet_l3(packet);
-
-        return IP_IS_FRAGMENT(ip->ip_frag_off) ? XF_OTHER : XF_IPV4;
-    }
-
-    const struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
-    switch (ip6->ip6_nxt) {
-    case IPPROTO_TCP:
-    case IPPROTO_UDP:
-    case IPPROTO_ICMPV6:
-        return XF_IPV6;
-    default:
-        return XF_OTHER;        /* Perhaps a fragment. */
-    }
+    return p->l3 - p->l2 - ETH_HEADER_LEN;
 }
 
 /* A fib action for some of the packets of a burst. */
@@ -196,29 +158,31 @@ struct xf_use {
 /* Packets of one adjacency, kind and use. */
 struct xf_group {
     struct xf_adj *adj;
-    int kind;
+    uint8_t kind;               /* enum xf_packet_kind. */
     uint8_t use;
-    uint32_t n_bytes;           /* With the segment's tag. */
+    bool is_tagged;             /* One of the packets, as it came. */
     uint16_t tcp_flags;
+    uint32_t n_bytes;           /* With the segment's tag. */
     struct dp_packet_batch batch;
 };
 
-/* The TCP flags of 'packet' of IPv4 or IPv6 without extension headers. */
-static inline uint16_t
-xf_tcp_flags(const struct dp_packet *packet)
+/* Makes the packets of 'group' carry the tag of 'vlan', or none if that is 0. */
+static void
+xf_set_vlan(struct xf_group *group, uint16_t vlan)
 {
-    const uint8_t *l3 = dp_packet_l3(packet);
-    bool is_v4 = l3[0] >> 4 == 4;
+    struct dp_packet *packet;
 
-    if ((is_v4 ? l3[9] : l3[6]) != IPPROTO_TCP) {
-        return 0;
+    if (!group->is_tagged && !vlan) {
+        return;
     }
-
-    size_t ofs = is_v4 ? IP_HEADER_LEN : IPV6_HEADER_LEN;
-    const struct tcp_header *tcp
-        = ALIGNED_CAST(const struct tcp_header *, l3 + ofs);
-    return (dp_packet_l3_size(packet) < ofs + TCP_HEADER_LEN ? 0
-            : ntohs(TCP_FLAGS_BE16(tcp->tcp_ctl)));
+    DP_PACKET_BATCH_FOR_EACH (i, packet, &group->batch) {
+        if (packet->l3_ofs > ETH_HEADER_LEN) {
+            eth_pop_vlan(packet);
+        }
+        if (vlan) {
+            eth_push_vlan(packet, htons(ETH_TYPE_VLAN_8021Q), htons(vlan));
+        }
+    }
 }
 
 /* Sends 'group' into the pipeline behind the router.  If its megaflow is simple
@@ -238,8 +202,8 @@ xf_recirculate(struct dp_netdev_pmd_thread *pmd, struct xf_group *group,
         dp_packet_delete_batch(&group->batch, true);
         return;
     }
+    xf_set_vlan(group, group->adj->vlan);
     DP_PACKET_BATCH_FOR_EACH (i, packet, &group->batch) {
-        xf_set_vlan(packet, group->adj->vlan);
         packet->md.recirc_id = recirc_id;
     }
     if (egress && !egress->flow && !(egress->n_tries++ % 16)) {
@@ -280,14 +244,10 @@ xf_send_group(struct dp_netdev_pmd_thread *pmd, struct xf_group *group,
             return;
         }
         if (flow && !flow->dead && xf_flow_is_simple_output(flow, &simple)) {
-            struct dp_packet *packet;
-
             dp_netdev_flow_used(flow, dp_packet_batch_size(&group->batch),
                                 group->n_bytes, group->tcp_flags,
                                 pmd->ctx.now / 1000);
-            DP_PACKET_BATCH_FOR_EACH (i, packet, &group->batch) {
-                xf_set_vlan(packet, simple.pop_vlan ? 0 : group->adj->vlan);
-            }
+            xf_set_vlan(group, simple.pop_vlan ? 0 : group->adj->vlan);
             dp_execute_output_action(pmd, &group->batch, true, simple.port);
             return;
         }
@@ -300,31 +260,32 @@ xf_send_group(struct dp_netdev_pmd_thread *pmd, struct xf_group *group,
     xf_recirculate(pmd, group, recirc_id);
 }
 
-/* The group of 'groups' for packets of 'kind' and 'use' that leave by 'adj'. */
-static struct xf_group *
-xf_group_get(struct xf_group groups[], size_t *n_groups, struct xf_adj *adj,
-             int kind, uint8_t use)
+/* The group of 'groups' for 'p'. */
+static inline struct xf_group *
+xf_group_get(struct xf_group groups[], size_t *n_groups,
+             const struct xf_packet *p)
 {
     /* Where packets of this adjacency went last. */
-    size_t i = adj->hint;
+    size_t i = p->adj->hint;
 
-    if (i >= *n_groups || groups[i].adj != adj || groups[i].kind != kind
-        || groups[i].use != use) {
+    if (i >= *n_groups || groups[i].adj != p->adj || groups[i].kind != p->kind
+        || groups[i].use != p->group) {
         for (i = 0; i < *n_groups; i++) {
-            if (groups[i].adj == adj && groups[i].kind == kind
-                && groups[i].use == use) {
+            if (groups[i].adj == p->adj && groups[i].kind == p->kind
+                && groups[i].use == p->group) {
                 break;
             }
         }
-        adj->hint = i;
+        p->adj->hint = i;
     }
 
     struct xf_group *group = &groups[i];
     if (i == *n_groups) {
         (*n_groups)++;
-        group->adj = adj;
-        group->kind = kind;
-        group->use = use;
+        group->adj = p->adj;
+        group->kind = p->kind;
+        group->use = p->group;
+        group->is_tagged = false;
         group->n_bytes = 0;
         group->tcp_flags = 0;
         dp_packet_batch_init(&group->batch);
@@ -341,18 +302,15 @@ xf_send(struct dp_netdev_pmd_thread *pmd, const struct xf_use uses[],
     size_t n_groups = 0;
 
     for (size_t i = 0; i < result->n; i++) {
-        struct dp_packet *packet = result->packets[i];
-        int kind = xf_kind(packet);
-        struct xf_group *group = xf_group_get(groups, &n_groups,
-                                              result->adjs[i], kind,
-                                              result->groups[i]);
+        const struct xf_packet *p = result->packets[i];
+        struct xf_group *group = xf_group_get(groups, &n_groups, p);
+        size_t tag_size = xf_tag_size(p);
 
-        group->n_bytes += (dp_packet_size(packet) - xf_tag_size(packet)
-                           + (group->adj->vlan ? VLAN_HEADER_LEN : 0));
-        if (kind != XF_OTHER) {
-            group->tcp_flags |= xf_tcp_flags(packet);
-        }
-        dp_packet_batch_add(&group->batch, packet);
+        group->is_tagged |= tag_size > 0;
+        group->n_bytes += (p->n_bytes - tag_size
+                           + (p->adj->vlan ? VLAN_HEADER_LEN : 0));
+        group->tcp_flags |= p->tcp_flags;
+        dp_packet_batch_add(&group->batch, p->packet);
     }
     for (size_t i = 0; i < n_groups; i++) {
         xf_send_group(pmd, &groups[i], uses[groups[i].use].fib.recirc_id);
@@ -369,8 +327,8 @@ xf_punt(const struct xf_use *use, const struct xf_fwd_result *result,
 
     dp_packet_batch_init(&batch);
     for (size_t j = 0; j < result->n_punts; j++) {
-        if (result->punt_groups[j] == i) {
-            dp_packet_batch_add(&batch, result->punts[j]);
+        if (result->punts[j]->group == i) {
+            dp_packet_batch_add(&batch, result->punts[j]->packet);
         }
     }
     if (!dp_packet_batch_is_empty(&batch)) {
@@ -416,7 +374,8 @@ xf_execute_fib(struct dp_netdev_execute_aux *aux,
     xf_fwd_begin(&burst, aux->pmd->xf->fwd);
     xf_fwd_group(&burst, use.fib.router);
     DP_PACKET_BATCH_FOR_EACH (i, packet, packets) {
-        xf_fwd_add(&burst, packet, 0);
+        xf_packet_read(xf_fwd_next(&burst), packet);
+        xf_fwd_add(&burst, 0);
     }
     xf_forward(aux->pmd, &burst, &use, 1);
 }
@@ -435,45 +394,38 @@ xf_only_fib(const struct dp_netdev_flow *flow)
             ? a : NULL);
 }
 
-/* Finds the key of 'packet' from 'in_port' and the length of its Ethernet
- * header.  Returns false if its way may depend on more: if it is no plain IPv4
- * or IPv6, or perhaps a fragment. */
+/* Reads 'packet', just received from 'in_port', into 'p', and its 'key'.  Returns
+ * false if its way may depend on more: if it is no plain IPv4 or IPv6, or
+ * perhaps a fragment. */
 static inline bool
-xf_input_key(const struct dp_packet *packet, odp_port_t in_port,
-             struct xf_input_key *key, size_t *l3_ofs)
+xf_input_read(struct dp_packet *packet, odp_port_t in_port,
+              struct xf_packet *p, struct xf_input_key *key)
 {
-    const uint8_t *data = dp_packet_data(packet);
-    size_t size = dp_packet_size(packet);
+    uint8_t *data = dp_packet_data(packet);
     const ovs_be16 *type = ALIGNED_CAST(const ovs_be16 *, data + 12);
+    size_t size = dp_packet_size(packet);
 
-    if (size < ETH_HEADER_LEN + IP_HEADER_LEN) {
+    if (size < ETH_HEADER_LEN + IP_HEADER_LEN || !dp_packet_is_eth(packet)) {
         return false;
     }
+    p->packet = packet;
+    p->l2 = data;
+    p->l3 = data + ETH_HEADER_LEN;
+    p->n_bytes = size;
     memcpy(&key->macs, data, 8);
     memcpy(&key->macs_type, data + 6, 8);
     key->port_vlan = (uint64_t) odp_to_u32(in_port) << 32;
-    *l3_ofs = ETH_HEADER_LEN;
     if (*type == htons(ETH_TYPE_VLAN_8021Q)) {
         uint32_t vlan;
 
-        memcpy(&vlan, data + ETH_HEADER_LEN, sizeof vlan);
+        memcpy(&vlan, p->l3, sizeof vlan);
         key->port_vlan |= vlan;
-        *l3_ofs = VLAN_ETH_HEADER_LEN;
+        p->l3 += VLAN_HEADER_LEN;
         type = ALIGNED_CAST(const ovs_be16 *, data + 16);
     }
-
-    const uint8_t *l3 = data + *l3_ofs;
-    if (*type == htons(ETH_TYPE_IP)) {
-        const struct ip_header *ip = (const void *) l3;
-
-        return (size >= *l3_ofs + IP_HEADER_LEN && l3[0] == 0x45
-                && !IP_IS_FRAGMENT(ip->ip_frag_off));
-    } else if (*type == htons(ETH_TYPE_IPV6)) {
-        return (size >= *l3_ofs + IPV6_HEADER_LEN && l3[0] >> 4 == 6
-                && (l3[6] == IPPROTO_TCP || l3[6] == IPPROTO_UDP
-                    || l3[6] == IPPROTO_ICMPV6));
-    }
-    return false;
+    xf_packet_read_ip(p, *type, size - (p->l3 - data));
+    return (p->family && p->kind != XF_OTHER
+            && (p->family == 4 ? p->l3[0] == 0x45 : p->l3[0] >> 4 == 6));
 }
 
 static struct xf_input *
@@ -502,12 +454,12 @@ xf_learn(struct dp_netdev_pmd_thread *pmd, struct dp_netdev_flow *flow,
 {
     struct xf_input_key key;
     struct xf_input *input;
-    size_t l3_ofs;
+    struct xf_packet p;
 
     if (OVS_LIKELY(!xf_only_fib(flow)) || flow->flow.recirc_id
         || dp_packet_batch_is_empty(packets)
-        || !xf_input_key(packets->packets[0], flow->flow.in_port.odp_port,
-                         &key, &l3_ofs)) {
+        || !xf_input_read(packets->packets[0], flow->flow.in_port.odp_port,
+                          &p, &key)) {
         return;
     }
     input = xf_input_find(pmd->xf, &key);
@@ -613,21 +565,22 @@ xf_input(struct dp_netdev_pmd_thread *pmd, struct dp_packet_batch *packets,
         OVS_PREFETCH(dp_packet_data(packets->packets[i]));
     }
     DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, packets) {
+        struct xf_packet *p = xf_fwd_next(&known.burst);
         struct xf_input_key key;
-        size_t l3_ofs, use;
+        size_t use;
 
-        if (!xf_input_key(packet, in_port, &key, &l3_ofs)
+        if (!xf_input_read(packet, in_port, p, &key)
             || !xf_known_use(pmd, &known, &key, &use)) {
             dp_packet_batch_refill(packets, packet, i);
             continue;
         }
         pkt_metadata_init(&packet->md, in_port);
         dp_packet_reset_offsets(packet);
-        dp_packet_set_l3(packet, (uint8_t *) dp_packet_data(packet) + l3_ofs);
+        packet->l3_ofs = p->l3 - p->l2;
         known.sums[use].n_packets++;
-        known.sums[use].n_bytes += dp_packet_size(packet);
-        known.sums[use].tcp_flags |= xf_tcp_flags(packet);
-        xf_fwd_add(&known.burst, packet, use);
+        known.sums[use].n_bytes += p->n_bytes;
+        known.sums[use].tcp_flags |= p->tcp_flags;
+        xf_fwd_add(&known.burst, use);
     }
     if (known.n_uses) {
         xf_known_forward(pmd, &known, n - dp_packet_batch_size(packets));

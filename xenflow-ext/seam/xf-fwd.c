@@ -306,47 +306,58 @@ way_from_path(struct xf_fwd *fwd, struct xf_fwd_router *r,
     }
 }
 
-/* What 'target' means at 'version'. */
-static const struct next_hop *
-next_hop_get(struct xf_fwd *fwd, struct xf_fwd_router *r,
-             const struct xf_rt *rt, uint32_t target, uint32_t version)
+/* Finds out what next hop 'index' means at the version of 'job'. */
+static void
+next_hop_update(const struct xf_fwd_job *job, uint32_t index)
 {
-    uint32_t index = target - XF_TARGET_NEXTHOP;
+    struct xf_fwd_router *r = job->router;
+    struct xf_path paths[XF_NH_MAX];
+    struct next_hop *nh;
+    uint32_t end = 0;
 
-    if (OVS_UNLIKELY(index >= r->n_next_hops)) {
+    if (index >= r->n_next_hops) {
         r->next_hops = grow(r->next_hops, &r->n_next_hops, index,
                             sizeof *r->next_hops);
     }
-
-    struct next_hop *nh = &r->next_hops[index];
-    if (OVS_UNLIKELY(nh->version != version)) {
-        struct xf_path paths[XF_NH_MAX];
-        uint32_t end = 0;
-
-        nh->n = xf_rt_paths(rt, target, paths);
-        nh->ways = xrealloc(nh->ways, nh->n * sizeof *nh->ways);
-        for (size_t i = 0; i < nh->n; i++) {
-            way_from_path(fwd, r, &paths[i], version, &nh->ways[i]);
-            nh->ways[i].end = end += paths[i].weight;
-        }
-        nh->version = version;
+    nh = &r->next_hops[index];
+    nh->n = xf_rt_paths(job->rt, XF_TARGET_NEXTHOP + index, paths);
+    nh->ways = xrealloc(nh->ways, nh->n * sizeof *nh->ways);
+    for (size_t i = 0; i < nh->n; i++) {
+        way_from_path(job->fwd, r, &paths[i], job->version, &nh->ways[i]);
+        nh->ways[i].end = end += paths[i].weight;
     }
-    return nh;
+    nh->version = job->version;
+}
+
+/* What 'target' means at the version of 'job'. */
+static inline const struct next_hop *
+next_hop_get(const struct xf_fwd_job *job, uint32_t target)
+{
+    uint32_t index = target - XF_TARGET_NEXTHOP;
+
+    if (OVS_UNLIKELY(index >= job->router->n_next_hops
+                     || (job->router->next_hops[index].version
+                         != job->version))) {
+        next_hop_update(job, index);
+    }
+    return &job->router->next_hops[index];
 }
 
 /* ---- Packets. ---- */
 
 static void
-get_addrs(const struct xf_fwd_job *job, const struct dp_packet *packet,
-          struct in6_addr *src, struct in6_addr *dst)
+get_addrs(const struct xf_packet *p, struct in6_addr *src,
+          struct in6_addr *dst)
 {
-    if (job->is_v4) {
-        const struct ip_header *ip = dp_packet_l3(packet);
+    if (p->family == 4) {
+        const struct ip_header *ip
+            = ALIGNED_CAST(const struct ip_header *, p->l3);
 
         in6_addr_set_mapped_ipv4(src, get_16aligned_be32(&ip->ip_src));
         in6_addr_set_mapped_ipv4(dst, get_16aligned_be32(&ip->ip_dst));
     } else {
-        const struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
+        const struct ovs_16aligned_ip6_hdr *ip6
+            = ALIGNED_CAST(const struct ovs_16aligned_ip6_hdr *, p->l3);
 
         memcpy(src, &ip6->ip6_src, sizeof *src);
         memcpy(dst, &ip6->ip6_dst, sizeof *dst);
@@ -356,13 +367,13 @@ get_addrs(const struct xf_fwd_job *job, const struct dp_packet *packet,
 /* The hash that chooses among equal next hops.  The flow is what upstream
  * extracts, as in translation. */
 static uint32_t
-packet_hash(const struct xf_fwd_job *job, struct dp_packet *packet)
+packet_hash(const struct xf_fwd_job *job, const struct xf_packet *p)
 {
     struct in6_addr src, dst;
     struct flow flow;
 
-    flow_extract(packet, &flow);
-    get_addrs(job, packet, &src, &dst);
+    flow_extract(p->packet, &flow);
+    get_addrs(p, &src, &dst);
 
     bool ports = !(flow.nw_frag & FLOW_NW_FRAG_ANY)
                  && (flow.nw_proto == IPPROTO_TCP
@@ -373,15 +384,15 @@ packet_hash(const struct xf_fwd_job *job, struct dp_packet *packet)
 }
 
 /* Chooses a way by hash threshold (RFC 2992), as xf_rt_lookup() does. */
-static const struct way *
+static inline const struct way *
 choose(const struct xf_fwd_job *job, const struct next_hop *nh,
-       struct dp_packet *packet)
+       const struct xf_packet *p)
 {
     const struct way *way = nh->ways;
 
     if (nh->n > 1) {
         uint64_t total = nh->ways[nh->n - 1].end;
-        uint32_t point = (packet_hash(job, packet) * total) >> 32;
+        uint32_t point = (packet_hash(job, p) * total) >> 32;
 
         while (point >= way->end) {
             way++;
@@ -391,90 +402,85 @@ choose(const struct xf_fwd_job *job, const struct next_hop *nh,
 }
 
 static void
-punt(struct xf_fwd_job *job, struct dp_packet *packet, enum xf_punt_reason reason)
+punt(const struct xf_fwd_job *job, const struct xf_packet *p,
+     enum xf_punt_reason reason)
 {
     struct xf_fwd_result *result = job->result;
 
     if (xf_odp_punt_admit(job->dp, reason)) {
-        result->punts[result->n_punts] = packet;
-        result->punt_groups[result->n_punts++] = job->group;
+        result->punts[result->n_punts++] = p;
     } else {
-        dp_packet_delete(packet);
+        dp_packet_delete(p->packet);
     }
 }
 
 static void
-drop(struct xf_fwd_job *job, struct dp_packet *packet)
+drop(struct xf_fwd_job *job, const struct xf_packet *p)
 {
     job->n_dropped++;
-    dp_packet_delete(packet);
+    dp_packet_delete(p->packet);
 }
 
-static void
-forward(struct xf_fwd_job *job, struct dp_packet *packet, struct xf_adj *adj)
+static inline void
+forward(struct xf_fwd_job *job, struct xf_packet *p, struct xf_adj *adj)
 {
-    struct xf_fwd_result *result = job->result;
-    uint32_t size = dp_packet_size(packet);
-    enum xf_punt_reason reason;
+    uint8_t fault = xf_packet_fault(p, adj->mtu);
 
-    if (OVS_UNLIKELY(!xf_packet_check(packet, adj->mtu, &reason))) {
-        punt(job, packet, reason);
+    if (OVS_UNLIKELY(fault != XF_N_PUNT_REASONS)) {
+        punt(job, p, fault);
         return;
     }
-    xf_packet_rewrite(packet, adj->smac, adj->dmac);
-    xf_counter_count(adj->counter, size);
+    xf_packet_rewrite(p, adj->smac, adj->dmac);
+    xf_counter_count(adj->counter, p->n_bytes);
     job->n_forwarded++;
-    job->n_bytes += size;
-    result->packets[result->n] = packet;
-    result->groups[result->n] = job->group;
-    result->adjs[result->n++] = adj;
+    job->n_bytes += p->n_bytes;
+    p->adj = adj;
+    job->result->packets[job->result->n++] = p;
 }
 
-/* Forwards 'packet' to the neighbour that is its destination. */
+/* Forwards 'p' to the neighbour that is its destination. */
 static void
-forward_on_link(struct xf_fwd_job *job, struct dp_packet *packet,
+forward_on_link(struct xf_fwd_job *job, struct xf_packet *p,
                 const struct way *way)
 {
     struct xf_path path = { .out = way->out };
     struct in6_addr src, dst;
 
-    get_addrs(job, packet, &src, &dst);
+    get_addrs(p, &src, &dst);
     xf_rt_path_on_link(job->rt, &dst, &path);
     if (path.verdict == XF_FORWARD) {
-        forward(job, packet, adj_get(job->fwd, job->router, &path,
-                                     job->version));
+        forward(job, p, adj_get(job->fwd, job->router, &path, job->version));
     } else {
-        punt(job, packet, path.reason);
+        punt(job, p, path.reason);
     }
 }
 
-static void
-carry_out(struct xf_fwd_job *job, struct dp_packet *packet, uint64_t value)
+static inline void
+carry_out(struct xf_fwd_job *job, struct xf_packet *p, uint64_t value)
 {
     uint32_t target = xf_value_target(value);
     const struct way *way;
 
     if (OVS_UNLIKELY(target < XF_TARGET_NEXTHOP)) {
         if (!value) {
-            punt(job, packet, XF_PUNT_NO_ROUTE);
+            punt(job, p, XF_PUNT_NO_ROUTE);
         } else if (target == XF_TARGET_DROP) {
-            drop(job, packet);
+            drop(job, p);
         } else {
-            punt(job, packet, target - XF_TARGET_PUNT);
+            punt(job, p, target - XF_TARGET_PUNT);
         }
         return;
     }
 
-    way = choose(job, next_hop_get(job->fwd, job->router, job->rt, target,
-                                   job->version), packet);
+    way = choose(job, next_hop_get(job, target), p);
     if (way->on_link) {
-        forward_on_link(job, packet, way);
+        forward_on_link(job, p, way);
     } else if (OVS_LIKELY(way->verdict == XF_FORWARD)) {
-        forward(job, packet, way->adj);
+        forward(job, p, way->adj);
     } else if (way->verdict == XF_DROP) {
-        drop(job, packet);
+        drop(job, p);
     } else {
-        punt(job, packet, way->reason);
+        punt(job, p, way->reason);
     }
 }
 
@@ -487,7 +493,7 @@ look_up(const struct xf_fwd_burst *burst, bool is_v4, uint64_t values[])
     size_t n = family->n;
 
     for (size_t i = 0; i < n; i++) {
-        fibs[i] = burst->jobs[family->groups[i]].fibs[is_v4];
+        fibs[i] = burst->jobs[family->packets[i]->group].fibs[is_v4];
     }
     if (is_v4) {
         xf_fib_lookup_v4(fibs, family->dsts, values, n);
@@ -497,7 +503,8 @@ look_up(const struct xf_fwd_burst *burst, bool is_v4, uint64_t values[])
 
         for (size_t i = 0; i < n; i++) {
             const struct ovs_16aligned_ip6_hdr *ip6
-                = dp_packet_l3(family->packets[i]);
+                = ALIGNED_CAST(const struct ovs_16aligned_ip6_hdr *,
+                               family->packets[i]->l3);
 
             memcpy(&dsts[i], &ip6->ip6_dst, sizeof dsts[i]);
             dst6[i] = &dsts[i];
@@ -532,29 +539,26 @@ carry_out_family(struct xf_fwd_burst *burst, bool is_v4,
 {
     const struct xf_fwd_family *family = &burst->families[is_v4];
     struct xf_counter *c[NETDEV_MAX_BURST];
-    uint32_t sizes[NETDEV_MAX_BURST];
 
-    for (size_t i = 0; i < burst->n_jobs; i++) {
-        burst->jobs[i].is_v4 = is_v4;
-    }
     /* Counters of routes are far apart.  They are fetched while the packets
      * are rewritten. */
     for (size_t i = 0; i < family->n; i++) {
         uint32_t number = xf_value_number(values[i]);
-        struct xf_fwd_router *r = burst->jobs[family->groups[i]].router;
+        struct xf_fwd_router *r
+            = burst->jobs[family->packets[i]->group].router;
 
         c[i] = (number ? xf_counters_get(&r->counters[XF_RT_ROUTES], number)
                 : NULL);
         OVS_PREFETCH_WRITE(c[i]);
-        sizes[i] = dp_packet_size(family->packets[i]);
     }
     for (size_t i = 0; i < family->n; i++) {
-        carry_out(&burst->jobs[family->groups[i]], family->packets[i],
-                  values[i]);
+        struct xf_packet *p = family->packets[i];
+
+        carry_out(&burst->jobs[p->group], p, values[i]);
     }
     for (size_t i = 0; i < family->n; i++) {
         if (c[i]) {
-            xf_counter_count(c[i], sizes[i]);
+            xf_counter_count(c[i], family->packets[i]->n_bytes);
         }
     }
 }
@@ -573,6 +577,7 @@ xf_fwd_begin(struct xf_fwd_burst *burst, struct xf_fwd *fwd)
     }
     burst->fwd = fwd;
     burst->n_jobs = 0;
+    burst->n_packets = 0;
     burst->families[false].n = burst->families[true].n = 0;
     burst->result.n = burst->result.n_punts = 0;
 }
@@ -580,11 +585,10 @@ xf_fwd_begin(struct xf_fwd_burst *burst, struct xf_fwd *fwd)
 void
 xf_fwd_group(struct xf_fwd_burst *burst, uint32_t id)
 {
-    struct xf_fwd_job *job = &burst->jobs[burst->n_jobs];
+    struct xf_fwd_job *job = &burst->jobs[burst->n_jobs++];
 
     memset(job, 0, sizeof *job);
     job->fwd = burst->fwd;
-    job->group = burst->n_jobs++;
     job->result = &burst->result;
     job->dp = xf_odp_router_find(id);
     job->rt = job->dp ? xf_odp_router_table(job->dp, &job->seed) : NULL;
@@ -598,16 +602,15 @@ xf_fwd_group(struct xf_fwd_burst *burst, uint32_t id)
 }
 
 void
-xf_fwd_refuse(struct xf_fwd_burst *burst, struct dp_packet *packet,
-              uint8_t group, enum xf_punt_reason reason)
+xf_fwd_refuse(struct xf_fwd_burst *burst, const struct xf_packet *p)
 {
-    struct xf_fwd_job *job = &burst->jobs[group];
+    const struct xf_fwd_job *job = &burst->jobs[p->group];
 
     if (job->router) {
-        punt(job, packet, reason);
+        punt(job, p, p->fault);
     } else {
         /* The flow that led here is about to change. */
-        dp_packet_delete(packet);
+        dp_packet_delete(p->packet);
     }
 }
 

@@ -72,20 +72,16 @@ void xf_fwd_destroy(struct xf_fwd *);
 
 /* What becomes of a burst. */
 struct xf_fwd_result {
-    size_t n;                   /* Forwarded: rewritten but VLAN, */
-    struct dp_packet *packets[NETDEV_MAX_BURST];
-    struct xf_adj *adjs[NETDEV_MAX_BURST]; /* by which way, */
-    uint8_t groups[NETDEV_MAX_BURST]; /* of which group. */
+    size_t n;                   /* Forwarded by 'adj': rewritten but VLAN. */
+    const struct xf_packet *packets[NETDEV_MAX_BURST];
     size_t n_punts;             /* As they came. */
-    struct dp_packet *punts[NETDEV_MAX_BURST];
-    uint8_t punt_groups[NETDEV_MAX_BURST];
+    const struct xf_packet *punts[NETDEV_MAX_BURST];
 };
 
 /* Packets of one family of a burst. */
 struct xf_fwd_family {
     size_t n;
-    struct dp_packet *packets[NETDEV_MAX_BURST];
-    uint8_t groups[NETDEV_MAX_BURST];
+    struct xf_packet *packets[NETDEV_MAX_BURST];
     uint32_t dsts[NETDEV_MAX_BURST]; /* IPv4. */
 };
 
@@ -98,10 +94,6 @@ struct xf_fwd_job {
     const struct xf_rt *rt;
     uint32_t version;
     uint32_t seed;              /* Of xf_flow_hash(). */
-    bool is_v4;                 /* By the type of the frames, as upstream
-                                 * extracts flows: the version that the header
-                                 * names is checked when they are forwarded. */
-    uint8_t group;
     const struct xf_fib *fibs[2]; /* IPv6, IPv4. */
     const atomic_uint64_t *start; /* xf_fib_start() of IPv4. */
     struct xf_fwd_result *result;
@@ -116,7 +108,10 @@ struct xf_fwd_burst {
     struct xf_fwd *fwd;
     size_t n_jobs;
     struct xf_fwd_job jobs[NETDEV_MAX_BURST]; /* By group. */
-    struct xf_fwd_family families[2]; /* IPv6, IPv4. */
+    size_t n_packets;
+    struct xf_packet packets[NETDEV_MAX_BURST];
+    struct xf_fwd_family families[2]; /* IPv6, IPv4: by the type of the frames, as
+                                       * upstream extracts flows. */
     struct xf_fwd_result result;
 };
 
@@ -124,35 +119,42 @@ void xf_fwd_begin(struct xf_fwd_burst *, struct xf_fwd *);
 /* Another group, for packets that the router with 'id' forwards: 0, then 1 and
  * so on. */
 void xf_fwd_group(struct xf_fwd_burst *, uint32_t id);
-/* Takes over a packet that isn't to be looked up, as 'reason' says. */
-void xf_fwd_refuse(struct xf_fwd_burst *, struct dp_packet *, uint8_t group,
-                   enum xf_punt_reason);
+/* Takes over a packet that isn't to be looked up. */
+void xf_fwd_refuse(struct xf_fwd_burst *, const struct xf_packet *);
 /* Forwards all; 'result' of the burst says what became of them. */
 void xf_fwd_finish(struct xf_fwd_burst *);
 
-/* Takes over 'packet', one of at most NETDEV_MAX_BURST. */
-static inline void
-xf_fwd_add(struct xf_fwd_burst *burst, struct dp_packet *packet,
-           uint8_t group)
+/* Where the next packet of 'burst', one of at most NETDEV_MAX_BURST, is read to
+ * before xf_fwd_add(). */
+static inline struct xf_packet *
+xf_fwd_next(struct xf_fwd_burst *burst)
 {
-    enum xf_punt_reason reason;
-    int version = xf_packet_family(packet, &reason);
+    return &burst->packets[burst->n_packets];
+}
 
-    if (OVS_UNLIKELY(!version || !burst->jobs[group].router)) {
-        xf_fwd_refuse(burst, packet, group, reason);
+/* Takes over the packet in xf_fwd_next(). */
+static inline void
+xf_fwd_add(struct xf_fwd_burst *burst, uint8_t group)
+{
+    struct xf_packet *p = &burst->packets[burst->n_packets++];
+    const struct xf_fwd_job *job = &burst->jobs[group];
+
+    p->group = group;
+    if (OVS_UNLIKELY(!p->family || !job->router)) {
+        xf_fwd_refuse(burst, p);
         return;
     }
 
-    struct xf_fwd_family *family = &burst->families[version == 4];
-    if (version == 4) {
-        const struct ip_header *ip = dp_packet_l3(packet);
+    struct xf_fwd_family *family = &burst->families[p->family == 4];
+    if (p->family == 4) {
+        const struct ip_header *ip
+            = ALIGNED_CAST(const struct ip_header *, p->l3);
         uint32_t dst = ntohl(get_16aligned_be32(&ip->ip_dst));
 
-        xf_fib_prefetch_v4(burst->jobs[group].start, dst);
+        xf_fib_prefetch_v4(job->start, dst);
         family->dsts[family->n] = dst;
     }
-    family->packets[family->n] = packet;
-    family->groups[family->n++] = group;
+    family->packets[family->n++] = p;
 }
 
 /* A router was removed from the datapath: frees what was kept for it, in

@@ -257,16 +257,13 @@ run_nested(void *dp, struct dp_packet_batch *batch, const struct nlattr *a,
                         a ? nl_attr_get_size(a) : 0, cb);
 }
 
-/* Why 'packet' is punted, if the action says 'reason'.  Translation finds no
+/* Why 'p' is punted, if the action says 'reason'.  Translation finds no
  * address in a header that contradicts itself and takes that for 0.0.0.0 or
  * "::". */
 static enum xf_punt_reason
-punt_reason(const struct dp_packet *packet, enum xf_punt_reason reason)
+punt_reason(const struct xf_packet *p, enum xf_punt_reason reason)
 {
-    enum xf_punt_reason fault;
-
-    return (reason == XF_PUNT_SPECIAL && !xf_packet_family(packet, &fault)
-            ? fault : reason);
+    return reason == XF_PUNT_SPECIAL && !p->family ? p->fault : reason;
 }
 
 /* Splits 'batch': what may be forwarded stays in it, rewritten; what is to be
@@ -282,14 +279,19 @@ split_batch(struct dp_packet_batch *batch, struct dp_packet_batch *punts,
     size_t i;
 
     DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, batch) {
-        if (spec->verdict == XF_FORWARD
-            && xf_packet_check(packet, spec->mtu, &reason)) {
-            xf_packet_rewrite(packet, spec->src, spec->dst);
+        struct xf_packet p;
+
+        xf_packet_read(&p, packet);
+        if (spec->verdict == XF_FORWARD) {
+            reason = xf_packet_fault(&p, spec->mtu);
+        }
+        if (spec->verdict == XF_FORWARD && reason == XF_N_PUNT_REASONS) {
+            xf_packet_rewrite(&p, spec->src, spec->dst);
             n_packets++;
-            n_bytes += dp_packet_size(packet);
+            n_bytes += p.n_bytes;
             dp_packet_batch_refill(batch, packet, i);
         } else if (spec->verdict != XF_DROP
-                   && xf_odp_punt_admit(r, punt_reason(packet, reason))) {
+                   && xf_odp_punt_admit(r, punt_reason(&p, reason))) {
             dp_packet_batch_add(punts, packet);
         } else {
             n_dropped += spec->verdict == XF_DROP;

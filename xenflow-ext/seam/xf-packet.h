@@ -18,7 +18,8 @@
 #define XF_PACKET_H 1
 
 /* Checks and rewriting of packets that are routed: for each packet, hence
- * inline. */
+ * inline.  What is read of a packet once is kept beside it: its bytes are
+ * written meanwhile, and the compiler would read all of it again. */
 
 #include <netinet/in.h>
 #include <netinet/ip6.h>
@@ -28,155 +29,177 @@
 #include "unaligned.h"
 #include "xenflow/types.h"
 
-/* 4 or 6 if 'packet' is so far whole that its destination can be looked up, as
- * in miniflow_extract(); else 0, and '*reason' says why. */
-static inline int
-xf_packet_family(const struct dp_packet *packet, enum xf_punt_reason *reason)
+/* What megaflows behind a router tell apart in packets of one way. */
+enum xf_packet_kind {
+    XF_IPV6,                    /* Without extension headers. */
+    XF_IPV4,                    /* Whole packets. */
+    XF_OTHER                    /* Fragments, or perhaps so. */
+};
+
+/* A packet and what was read of it. */
+struct xf_packet {
+    struct dp_packet *packet;
+    uint8_t *l2;                /* The frame, */
+    uint8_t *l3;                /* and in it the IP header. */
+    uint32_t n_bytes;           /* Of the frame. */
+    uint32_t ip_len;            /* Bytes to compare with an MTU: 0 if it will be
+                                 * cut to size on output. */
+    uint16_t tcp_flags;         /* 0: none, or behind options or extension
+                                 * headers. */
+    uint8_t family;             /* 4 or 6 by the type of the frame, 0 if it isn't
+                                 * so far whole that its destination can be
+                                 * looked up, as in miniflow_extract(). */
+    uint8_t fault;              /* enum xf_punt_reason: why it can't be
+                                 * forwarded; XF_N_PUNT_REASONS: it can. */
+    uint8_t kind;               /* enum xf_packet_kind, if 'family'. */
+
+    /* Of bursts (seam/xf-fwd.h). */
+    uint8_t group;
+    struct xf_adj *adj;
+};
+
+/* The TCP flags of an IP packet of 'size' bytes whose header without options
+ * has 'hdr_len' and says that 'proto' follows. */
+static inline uint16_t
+xf_tcp_flags(const uint8_t *l3, size_t size, size_t hdr_len, uint8_t proto)
 {
-    const uint8_t *l3 = dp_packet_l3(packet);
-    size_t size = dp_packet_l3_size(packet);
+    const struct tcp_header *tcp
+        = ALIGNED_CAST(const struct tcp_header *, l3 + hdr_len);
 
-    *reason = XF_PUNT_MALFORMED;
-    if (!l3 || !size || !dp_packet_is_eth(packet)) {
-        return 0;
-    }
-    if (l3 - (const uint8_t *) dp_packet_data(packet) > VLAN_ETH_HEADER_LEN) {
-        *reason = XF_PUNT_NON_IP;
-        return 0;
-    }
-
-    ovs_be16 type = get_unaligned_be16(ALIGNED_CAST(const ovs_be16 *, l3 - 2));
-    if (type == htons(ETH_TYPE_IP)) {
-        const struct ip_header *ip = dp_packet_l3(packet);
-        size_t ihl = IP_IHL(ip->ip_ihl_ver) * 4;
-
-        return (size >= IP_HEADER_LEN && ihl >= IP_HEADER_LEN
-                && ntohs(ip->ip_tot_len) >= ihl
-                && ntohs(ip->ip_tot_len) <= size ? 4 : 0);
-    } else if (type == htons(ETH_TYPE_IPV6)) {
-        const struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
-
-        return (size >= IPV6_HEADER_LEN
-                && IPV6_HEADER_LEN + ntohs(ip6->ip6_plen) <= size ? 6 : 0);
-    }
-    *reason = XF_PUNT_NON_IP;
-    return 0;
+    return (proto == IPPROTO_TCP && size >= hdr_len + TCP_HEADER_LEN
+            ? ntohs(TCP_FLAGS_BE16(tcp->tcp_ctl)) : 0);
 }
 
-static inline bool
-xf_check_ipv4(const struct ip_header *ip, size_t size, uint16_t mtu,
-              enum xf_punt_reason *reason)
+static inline uint8_t
+xf_ipv4_fault(const struct ip_header *ip)
 {
-    if (size < IP_HEADER_LEN || IP_IHL(ip->ip_ihl_ver) < 5) {
-        *reason = XF_PUNT_MALFORMED;
-        return false;
-    }
-
-    size_t tot_len = ntohs(ip->ip_tot_len);
     uint8_t src = ((const uint8_t *) &ip->ip_src)[0];
 
-    if (tot_len < IP_HEADER_LEN || tot_len > size) {
-        *reason = XF_PUNT_MALFORMED;
-    } else if (IP_IHL(ip->ip_ihl_ver) > 5) {
-        *reason = XF_PUNT_OPTIONS;
-    } else if (src == 0 || src == 127 || src >= 224) {
-        *reason = XF_PUNT_MARTIAN;      /* RFC 1812 5.3.7. */
-    } else if (ip->ip_ttl <= 1) {
-        *reason = XF_PUNT_TTL;
-    } else if (tot_len > mtu) {
-        *reason = XF_PUNT_TOO_BIG;
-    } else {
-        return true;
-    }
-    return false;
+    /* The version must be the one by which the packet is looked up. */
+    return (IP_VER(ip->ip_ihl_ver) != 4 ? XF_PUNT_MALFORMED
+            : IP_IHL(ip->ip_ihl_ver) > 5 ? XF_PUNT_OPTIONS
+            : src == 0 || src == 127 || src >= 224
+            ? XF_PUNT_MARTIAN   /* RFC 1812 5.3.7. */
+            : ip->ip_ttl <= 1 ? XF_PUNT_TTL : XF_N_PUNT_REASONS);
 }
 
-static inline bool
-xf_check_ipv6(const struct ovs_16aligned_ip6_hdr *ip6, size_t size,
-              uint16_t mtu, enum xf_punt_reason *reason)
+static inline uint8_t
+xf_ipv6_fault(const struct ovs_16aligned_ip6_hdr *ip6)
 {
-    if (size < IPV6_HEADER_LEN) {
-        *reason = XF_PUNT_MALFORMED;
-        return false;
-    }
-
-    size_t tot_len = IPV6_HEADER_LEN + ntohs(ip6->ip6_plen);
     struct in6_addr src;
 
     memcpy(&src, &ip6->ip6_src, sizeof src);
-    if (tot_len > size) {
-        *reason = XF_PUNT_MALFORMED;
-    } else if (ip6->ip6_nxt == 0) {
-        *reason = XF_PUNT_HOP_BY_HOP;
-    } else if (IN6_IS_ADDR_MULTICAST(&src) || IN6_IS_ADDR_LINKLOCAL(&src)
-               || IN6_IS_ADDR_UNSPECIFIED(&src) || IN6_IS_ADDR_LOOPBACK(&src)
-               || IN6_IS_ADDR_V4MAPPED(&src)) {
-        *reason = XF_PUNT_MARTIAN;      /* RFC 4291 2.5.6, 2.7. */
-    } else if (ip6->ip6_hlim <= 1) {
-        *reason = XF_PUNT_TTL;
-    } else if (tot_len > mtu) {
-        *reason = XF_PUNT_TOO_BIG;
-    } else {
-        return true;
-    }
-    return false;
+    return (((const uint8_t *) ip6)[0] >> 4 != 6 ? XF_PUNT_MALFORMED
+            : ip6->ip6_nxt == 0 ? XF_PUNT_HOP_BY_HOP
+            : IN6_IS_ADDR_MULTICAST(&src) || IN6_IS_ADDR_LINKLOCAL(&src)
+              || IN6_IS_ADDR_UNSPECIFIED(&src) || IN6_IS_ADDR_LOOPBACK(&src)
+              || IN6_IS_ADDR_V4MAPPED(&src)
+            ? XF_PUNT_MARTIAN   /* RFC 4291 2.5.6, 2.7. */
+            : ip6->ip6_hlim <= 1 ? XF_PUNT_TTL : XF_N_PUNT_REASONS);
 }
 
-/* The checks of a forwarding action with egress 'mtu'.  True if 'packet' may be
- * forwarded, otherwise stores why not. */
-static inline bool
-xf_packet_check(const struct dp_packet *packet, uint16_t mtu,
-                enum xf_punt_reason *reason)
+/* Reads the IP header of 'p', whose 'packet', 'l2', 'l3' and 'n_bytes' are known.
+ * Its frame is of 'type' and ends, but for padding, 'size' bytes after the
+ * header begins. */
+static inline void
+xf_packet_read_ip(struct xf_packet *p, ovs_be16 type, size_t size)
 {
-    const uint8_t *l3 = dp_packet_l3(packet);
-    const uint8_t *tail = dp_packet_tail(packet);
+    size_t ip_len;
 
-    *reason = XF_PUNT_MALFORMED;
-    if (!l3 || l3 >= tail || !dp_packet_is_eth(packet)) {
-        return false;
+    p->family = 0;
+    p->fault = XF_PUNT_MALFORMED;
+    if (type == htons(ETH_TYPE_IP)) {
+        const struct ip_header *ip
+            = ALIGNED_CAST(const struct ip_header *, p->l3);
+        size_t ihl;
+
+        if (size < IP_HEADER_LEN) {
+            return;
+        }
+        ihl = IP_IHL(ip->ip_ihl_ver) * 4;
+        ip_len = ntohs(ip->ip_tot_len);
+        if (ihl < IP_HEADER_LEN || ip_len < ihl || ip_len > size) {
+            return;
+        }
+        p->family = 4;
+        p->fault = xf_ipv4_fault(ip);
+        p->kind = IP_IS_FRAGMENT(ip->ip_frag_off) ? XF_OTHER : XF_IPV4;
+        p->tcp_flags = xf_tcp_flags(p->l3, size, IP_HEADER_LEN, ip->ip_proto);
+    } else if (type == htons(ETH_TYPE_IPV6)) {
+        const struct ovs_16aligned_ip6_hdr *ip6
+            = ALIGNED_CAST(const struct ovs_16aligned_ip6_hdr *, p->l3);
+        uint8_t proto;
+
+        if (size < IPV6_HEADER_LEN) {
+            return;
+        }
+        ip_len = IPV6_HEADER_LEN + ntohs(ip6->ip6_plen);
+        if (ip_len > size) {
+            return;
+        }
+        proto = ip6->ip6_nxt;
+        p->family = 6;
+        p->fault = xf_ipv6_fault(ip6);
+        p->kind = (proto == IPPROTO_TCP || proto == IPPROTO_UDP
+                   || proto == IPPROTO_ICMPV6 ? XF_IPV6 : XF_OTHER);
+        p->tcp_flags = xf_tcp_flags(p->l3, size, IPV6_HEADER_LEN, proto);
+    } else {
+        p->fault = XF_PUNT_NON_IP;
+        return;
     }
+    p->ip_len = dp_packet_hwol_is_tso(p->packet) ? 0 : ip_len;
+}
 
-    if (l3 - (const uint8_t *) dp_packet_data(packet) > VLAN_ETH_HEADER_LEN) {
+/* Reads 'packet', whose offsets are known, into 'p'. */
+static inline void
+xf_packet_read(struct xf_packet *p, struct dp_packet *packet)
+{
+    size_t pad = dp_packet_l2_pad_size(packet);
+    size_t l2_size;
+
+    p->packet = packet;
+    p->l2 = dp_packet_data(packet);
+    p->l3 = dp_packet_l3(packet);
+    p->n_bytes = dp_packet_size(packet);
+    p->family = 0;
+    p->fault = XF_PUNT_MALFORMED;
+    if (!p->l3 || !dp_packet_is_eth(packet)) {
+        return;
+    }
+    l2_size = p->l3 - p->l2;
+    if (l2_size + pad >= p->n_bytes) {
+        return;
+    }
+    if (l2_size > VLAN_ETH_HEADER_LEN) {
         /* A second VLAN header, whose absence no megaflow can match, or
          * IEEE 802.2 SNAP. */
-        *reason = XF_PUNT_NON_IP;
-        return false;
+        p->fault = XF_PUNT_NON_IP;
+        return;
     }
-
-    size_t size = tail - l3;
-    size_t pad = dp_packet_l2_pad_size(packet);
-    if (pad >= size) {
-        return false;
-    }
-    size -= pad;
-    if (dp_packet_hwol_is_tso(packet)) {
-        mtu = UINT16_MAX;       /* It will be cut to size on output. */
-    }
-
-    /* The version must be the one by which the packet was looked up. */
-    ovs_be16 type = get_unaligned_be16(ALIGNED_CAST(const ovs_be16 *, l3 - 2));
-    if (type == htons(ETH_TYPE_IP) && l3[0] >> 4 == 4) {
-        return xf_check_ipv4(ALIGNED_CAST(const struct ip_header *, l3), size,
-                             mtu, reason);
-    } else if (type == htons(ETH_TYPE_IPV6) && l3[0] >> 4 == 6) {
-        return xf_check_ipv6(ALIGNED_CAST(const struct ovs_16aligned_ip6_hdr *,
-                                          l3), size, mtu, reason);
-    }
-    return false;
+    xf_packet_read_ip(p, get_unaligned_be16(ALIGNED_CAST(const ovs_be16 *,
+                                                         p->l3 - 2)),
+                      p->n_bytes - l2_size - pad);
 }
 
-/* Gives 'packet', which passed xf_packet_check(), new MACs and its next TTL. */
+/* Why 'p' can't be forwarded where the MTU is 'mtu', or XF_N_PUNT_REASONS. */
+static inline uint8_t
+xf_packet_fault(const struct xf_packet *p, uint16_t mtu)
+{
+    return (p->fault == XF_N_PUNT_REASONS && p->ip_len > mtu
+            ? XF_PUNT_TOO_BIG : p->fault);
+}
+
+/* Gives 'p', which has no fault, new MACs and its next TTL. */
 static inline void
-xf_packet_rewrite(struct dp_packet *packet, struct eth_addr src,
+xf_packet_rewrite(const struct xf_packet *p, struct eth_addr src,
                   struct eth_addr dst)
 {
-    struct eth_header *eth = dp_packet_eth(packet);
-    uint8_t *l3 = dp_packet_l3(packet);
+    struct eth_header *eth = ALIGNED_CAST(struct eth_header *, p->l2);
 
     eth->eth_dst = dst;
     eth->eth_src = src;
-    if (l3[0] >> 4 == 4) {
-        struct ip_header *ip = ALIGNED_CAST(struct ip_header *, l3);
+    if (p->family == 4) {
+        struct ip_header *ip = ALIGNED_CAST(struct ip_header *, p->l3);
 
         /* RFC 1624, equation 3: ~m + m' is 0xfeff for the 16 bits whose first
          * byte is the TTL. */
@@ -186,7 +209,7 @@ xf_packet_rewrite(struct dp_packet *packet, struct eth_addr src,
         ip->ip_ttl--;
     } else {
         struct ovs_16aligned_ip6_hdr *ip6
-            = ALIGNED_CAST(struct ovs_16aligned_ip6_hdr *, l3);
+            = ALIGNED_CAST(struct ovs_16aligned_ip6_hdr *, p->l3);
 
         ip6->ip6_hlim--;
     }
