@@ -134,6 +134,10 @@ monitor(struct ovsdb_idl *idl)
         &xfrec_router_state_col_state, &xfrec_router_state_col_load,
         &xfrec_router_state_col_boot, &xfrec_router_state_col_restarts,
         &xfrec_router_state_col_error,
+        &xfrec_trace_col_host, &xfrec_trace_col_port,
+        &xfrec_trace_col_packet,
+        &xfrec_trace_state_col_host, &xfrec_trace_state_col_trace,
+        &xfrec_trace_state_col_text, &xfrec_trace_state_col_error,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
@@ -176,6 +180,9 @@ set_conditions_by_name(struct join *j)
     ovsdb_idl_condition_init(&c);
     xfrec_event_add_clause_host(&c, OVSDB_F_EQ, j->name);
     set_condition(j, &xfrec_table_event, &c);
+    ovsdb_idl_condition_init(&c);
+    xfrec_trace_state_add_clause_host(&c, OVSDB_F_EQ, j->name);
+    set_condition(j, &xfrec_table_trace_state, &c);
 }
 
 /* Tables whose rows refer to this host: none while it has no row. */
@@ -200,6 +207,11 @@ set_conditions_by_host(struct join *j, const struct uuid *host)
         xfrec_physical_link_add_clause_host2(&c, OVSDB_F_EQ, host);
     }
     set_condition(j, &xfrec_table_physical_link, &c);
+    ovsdb_idl_condition_init(&c);
+    if (host) {
+        xfrec_trace_add_clause_host(&c, OVSDB_F_EQ, host);
+    }
+    set_condition(j, &xfrec_table_trace, &c);
 }
 
 /* Asks for the rows that belong to this host and its routers. */
@@ -268,6 +280,7 @@ leave(struct join *j)
         join_router_free(j, r);
     }
     join_probe_destroy(j);
+    join_trace_clear(j->trace);
     db_close(&j->xf);
     free(j->conditions);
     free(j->remote);
@@ -362,6 +375,7 @@ join_create(struct xf_domains *domains, const struct join_settings *settings)
     ovs_list_init(&j->dirty);
     ovs_list_init(&j->unwritten);
     j->host = join_host_create();
+    j->trace = join_trace_create();
     if (strcmp(settings->ovs, "none")) {
         j->ovs.idl = ovsdb_idl_create(settings->ovs, &ovsrec_idl_class, false,
                                       true);
@@ -378,6 +392,7 @@ join_destroy(struct join *j)
         db_close(&j->ovs);
     }
     join_host_destroy(j->host);
+    join_trace_destroy(j->trace);
     hmap_destroy(&j->routers);
     hmap_destroy(&j->links);
     free(j->port_trouble);
@@ -535,7 +550,8 @@ write_run(struct join *j, long long int now_ms)
 
     if (!j->xf.txn && join_is_complete(j) && db_can_write(&j->xf, now_ms)
         && (!ovs_list_is_empty(&j->unwritten)
-            || join_probe_is_due(j) || join_host_is_due(j, now_ms))) {
+            || join_probe_is_due(j) || join_trace_is_due(j)
+            || join_host_is_due(j, now_ms))) {
         j->xf.txn = ovsdb_idl_txn_create(j->xf.idl);
         while (!ovs_list_is_empty(&j->unwritten)) {
             struct join_router *r = CONTAINER_OF(
@@ -545,6 +561,7 @@ write_run(struct join *j, long long int now_ms)
             ovs_list_init(&r->unwritten);
             join_router_write(j, r);
         }
+        join_trace_write(j);
         join_host_write(j, now_ms);
     }
     if (j->xf.txn && db_commit(&j->xf, "XenFlow", now_ms, &success)) {
@@ -635,6 +652,7 @@ join_run(struct join *j, long long int now_ms)
             }
         }
         join_probe_run(j, now_ms);
+        join_trace_run(j, now_ms);
         join_host_power(j);
     }
     write_run(j, now_ms);
@@ -656,6 +674,7 @@ join_wait(struct join *j)
     if (join_is_complete(j)) {
         join_host_wait(j);
         join_probe_wait(j);
+        join_trace_wait(j);
         HMAP_FOR_EACH (r, node, &j->routers) {
             if (r->due_ms) {
                 poll_timer_wait_until(r->due_ms);

@@ -89,6 +89,16 @@ join_ports_monitor(struct ovsdb_idl *idl)
     }
 }
 
+const char *
+join_bridge_name(const struct join *j)
+{
+    const struct ovsrec_open_vswitch *cfg =
+        j->ovs.idl ? ovsrec_open_vswitch_first(j->ovs.idl) : NULL;
+
+    return cfg ? smap_get_def(&cfg->external_ids, "xenflow-bridge", BRIDGE)
+           : NULL;
+}
+
 /* ---- What there should be. ---- */
 
 static struct port *
@@ -385,17 +395,14 @@ update_bridge(const struct ovsrec_bridge *bridge, bool is_right,
 void
 join_ports_run(struct join *j, long long int now_ms OVS_UNUSED)
 {
-    const struct ovsrec_open_vswitch *cfg = ovsrec_open_vswitch_first(
-        j->ovs.idl);
     const struct ovsrec_bridge *bridge, *right = NULL;
     struct shash ports = SHASH_INITIALIZER(&ports);
+    const char *name = join_bridge_name(j);
     struct shash_node *node;
-    const char *name;
 
-    if (!cfg) {
+    if (!name) {
         return;
     }
-    name = smap_get_def(&cfg->external_ids, "xenflow-bridge", BRIDGE);
     want_all(j, &ports);
     j->ovs.txn = ovsdb_idl_txn_create(j->ovs.idl);
     ovsdb_idl_txn_add_comment(j->ovs.txn, "xenflow-hostd");
@@ -406,7 +413,8 @@ join_ports_run(struct join *j, long long int now_ms OVS_UNUSED)
         update_bridge(bridge, is_right, &ports);
     }
     if (!right) {
-        insert_bridge(j, cfg, name);    /* Its ports follow when it's there. */
+        /* Its ports follow when it's there. */
+        insert_bridge(j, ovsrec_open_vswitch_first(j->ovs.idl), name);
     }
     SHASH_FOR_EACH (node, &ports) {
         if (right) {

@@ -29,6 +29,7 @@
  *   xenflow-hostd-port.c    rows -> bridge and ports in Open_vSwitch
  *   xenflow-hostd-host.c    this machine: Host_State, events, power
  *   xenflow-hostd-probe.c   physical links: Physical_Link_State
+ *   xenflow-hostd-trace.c   traced packets: Trace_State
  *   xenflow-hostd-measure.c what the kernel says of it
  *
  * Shape: desired state is compared with what is, and one step towards it is
@@ -103,6 +104,7 @@ struct join_router {
 };
 
 struct join_host;
+struct join_trace;
 
 struct join {
     struct xf_domains *domains;
@@ -128,6 +130,7 @@ struct join {
     char *port_trouble;         /* Sentence, or NULL. */
 
     struct join_host *host;     /* See xenflow-hostd-host.c. */
+    struct join_trace *trace;   /* See xenflow-hostd-trace.c. */
 };
 
 /* ---- xenflow-hostd-join.c ---- */
@@ -215,6 +218,9 @@ void join_frr_daemons(const struct xfrec_router *,
 /* ---- xenflow-hostd-port.c ---- */
 
 void join_ports_monitor(struct ovsdb_idl *);
+/* The bridge that has them, or NULL if there is no switch.  Valid until its
+ * database changes. */
+const char *join_bridge_name(const struct join *);
 /* Has the rows of Open_vSwitch as they should be; writes what isn't. */
 void join_ports_run(struct join *, long long int now_ms);
 
@@ -229,6 +235,20 @@ void join_probe_wait(const struct join *);
 bool join_probe_is_due(const struct join *);
 void join_probe_write(struct join *, bool all);
 void join_probe_unwritten(struct join *);
+
+/* ---- xenflow-hostd-trace.c ---- */
+
+struct join_trace *join_trace_create(void);
+void join_trace_destroy(struct join_trace *);
+/* Drops question and answer. */
+void join_trace_clear(struct join_trace *);
+/* Asks the switch; takes its answer. */
+void join_trace_run(struct join *, long long int now_ms);
+void join_trace_wait(const struct join *);
+/* Whether an answer is to be written, or one to be removed... */
+bool join_trace_is_due(const struct join *);
+/* ...which this does, in transaction j->xf.txn. */
+void join_trace_write(struct join *);
 
 /* ---- xenflow-hostd-host.c ---- */
 

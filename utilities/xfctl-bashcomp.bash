@@ -36,6 +36,9 @@ _xfctl_arguments() {
             esac ;;
         import,1) compgen -f -- "$current" ;;
         export,1) _xfctl_names net ;;
+        trace,1)
+            _xfctl_names if
+            _xfctl_names edge ;;
         if-*,1 | rule-*,1 | filter-*,1 | flow-*,1 | select-*,1 | neigh-*,1)
             _xfctl_names router ;;
         if-*,2 | neigh-*,2)

@@ -75,6 +75,8 @@ usage: %s [OPTIONS] COMMAND [ARG...] [-- COMMAND [ARG...]]...\n\
   wait                        wait until hosts carried out all changes\n\
   import FILE                 make the database as FILE says ('-': input)\n\
   export [NETWORK]            print it as such a file\n\
+  trace WHERE PACKET          ask the hosts where a packet goes; WHERE is\n\
+                              ROUTER:INTERFACE or HOST:PORT[:VLAN]\n\
   KIND-add NAME [KEY=VALUE]...   add an object\n\
   KIND-set NAME KEY=VALUE...     change it\n\
   [--if-exists] [--all] KIND-del NAME   remove it (and all that is in it)\n\
@@ -302,6 +304,7 @@ static const struct ctl_command_syntax commands_of_ours[] = {
     { "show", 0, 0, "", xf_pre_all, xf_cmd_show, NULL, "", RO },
     { "import", 1, 1, "FILE", xf_pre_all, xf_cmd_import, NULL, "", RW },
     { "export", 0, 1, "[NETWORK]", xf_pre_all, xf_cmd_export, NULL, "", RO },
+    { "trace", 2, 2, "WHERE PACKET", xf_pre_all, xf_cmd_trace, NULL, "", RO },
     { NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, RO },
 };
 
@@ -518,8 +521,8 @@ try_all_again(struct ovsdb_idl *idl)
 
 /* Fails if no server answers: at once if there is one address, for of several
  * another may be about to lead. */
-static void
-check_alive(struct ovsdb_idl *idl)
+void
+xf_alive_or_die(struct ovsdb_idl *idl)
 {
     bool connected;
 
@@ -544,7 +547,7 @@ wait_for_hosts(struct ovsdb_idl *idl, int64_t cfg, long long int deadline_ms)
     for (;;) {
         bool done;
 
-        check_alive(idl);
+        xf_alive_or_die(idl);
         char *error = xf_wait_check(idl, cfg, &done);
         if (done && !error) {
             return;
@@ -577,7 +580,7 @@ run(const char *args, struct ctl_command *commands, size_t n)
     answer_by_ms = time_msec() + ANSWER_MS;
     run_prerequisites(commands, n, idl);
     for (;;) {
-        check_alive(idl);
+        xf_alive_or_die(idl);
         if (seqno != ovsdb_idl_get_seqno(idl)) {
             seqno = ovsdb_idl_get_seqno(idl);
             if (try_once(args, commands, n, idl, &cfg)) {
@@ -592,6 +595,9 @@ run(const char *args, struct ctl_command *commands, size_t n)
     free(commands);
     if (cfg) {
         wait_for_hosts(idl, cfg, deadline_ms);
+    }
+    if (xf_trace_is_wanted() && !dry_run) {
+        xf_trace_run(idl, deadline_ms);
     }
     ovsdb_idl_destroy(idl);
 }
@@ -634,12 +640,20 @@ main(int argc, char *argv[])
     if (error) {
         ctl_fatal("%s", error);
     }
+    bool waits = false;
     for (size_t i = 0; i < n; i++) {
         xf_wait = xf_wait || commands[i].syntax->run == cmd_wait;
+        if (commands[i].syntax->run == xf_cmd_trace) {
+            if (n > 1) {
+                ctl_fatal("trace goes with no other command: use calls of their "
+                          "own");
+            }
+            waits = true;
+        }
     }
 
     /* Who waits for hosts says himself who is late. */
-    ctl_timeout_setup(timeout_s && xf_wait ? timeout_s + 2 : timeout_s);
+    ctl_timeout_setup(timeout_s && (xf_wait || waits) ? timeout_s + 2 : timeout_s);
     run(args, commands, n);
     free(args);
     return EXIT_SUCCESS;

@@ -37,6 +37,7 @@
  *   xfctl-export.c   rows to a file
  *   xfctl-show.c     the tree
  *   xfctl-vm.c       virtual machines of routers
+ *   xfctl-trace.c    a packet's way, as the hosts' switches say
  *   xfctl-wait.c     waiting for hosts
  *
  * Errors are sentences that the caller frees; NULL: none.  One thread. */
@@ -223,9 +224,16 @@ const struct xfrec_router_state *xf_router_state(struct ovsdb_idl *,
 /* xfctl-vm.c */
 void xf_vm_commands_register(void);
 
+/* xfctl-trace.c */
+void xf_cmd_trace(struct ctl_context *);
+bool xf_trace_is_wanted(void);
+void xf_trace_run(struct ovsdb_idl *, long long int deadline_ms);
+
 /* xfctl.c */
 extern bool xf_json;            /* -f json. */
 extern bool xf_color;           /* Standard output is a terminal. */
 extern bool xf_wait;            /* "wait" or --wait. */
+/* Receives from the database; fails if no server answers. */
+void xf_alive_or_die(struct ovsdb_idl *);
 
 #endif /* xfctl.h */

@@ -244,6 +244,7 @@ utilities_xenflow_hostd_SOURCES = \
 	xf-utilities/xenflow-hostd-port.c \
 	xf-utilities/xenflow-hostd-probe.c \
 	xf-utilities/xenflow-hostd-router.c \
+	xf-utilities/xenflow-hostd-trace.c \
 	xf-utilities/xenflow-hostd.c \
 	xf-utilities/xenflow-hostd.h
 utilities_xenflow_hostd_LDADD = lib/libopenvswitch.la $(SSL_LIBS)
@@ -286,6 +287,7 @@ utilities_xfctl_SOURCES = \
 	xf-utilities/xfctl-object.c \
 	xf-utilities/xfctl-rules.c \
 	xf-utilities/xfctl-show.c \
+	xf-utilities/xfctl-trace.c \
 	xf-utilities/xfctl-value.c \
 	xf-utilities/xfctl-vm.c \
 	xf-utilities/xfctl-wait.c \
