@@ -36,9 +36,10 @@ OVS_TREE=
 
 BUILD_PACKAGES="autoconf automake ccache diffutils gcc iproute2 libc6-dev
     libcap-ng-dev libssl-dev libtool libunbound-dev make openssl patch
-    pkg-config procps python3"
+    libxen-dev pkg-config procps python3"
 DPDK_PACKAGES="libbpf-dev libdpdk-dev libnuma-dev libpcap-dev libxdp-dev"
 PERF_PACKAGES="dpdk-dev"
+XEN_PACKAGES="e2fsprogs"
 SANITIZER_PACKAGES="clang libclang-rt-14-dev llvm"
 SANITIZER_CFLAGS="-g -O1 -fno-omit-frame-pointer
     -fsanitize=address,undefined,fuzzer-no-link"
@@ -64,6 +65,9 @@ Commands (none: prepare):
   perf [NAME...] [OPTIONS]
                     build, then the benchmarks (as root; perf --help says more)
   perf lookup       build, then the longest-prefix match beside DPDK's (as root)
+  check-xen [--keep]
+                    build without DPDK, then virtual routers on two emulated
+                    Xen hosts (as root; 15 minutes at most)
   demo              build, then the demonstration (as root)
   clean             remove ovs/tree and build/
 
@@ -447,6 +451,16 @@ check() {
     run_script tests/run-check "$@"
 }
 
+# The emulated processor has nothing of what DPDK's build needs.
+check_xen() {
+    [ "$(id -u)" = 0 ] || die "the emulated hosts are in network namespaces:\
+ run 'sudo ./boot.sh check-xen'"
+    lab_packages
+    need_packages $XEN_PACKAGES
+    WITH_DPDK=no BUILD=$TOP/build/nodpdk
+    run_script tests/xen/run "$@"
+}
+
 fuzz() {
     SANITIZED=yes WITH_DPDK=no BUILD=$TOP/build/sanitized
     run_script tests/fuzz/run "$@"
@@ -527,17 +541,18 @@ main() {
     case $command in
         prepare) lock; prepare ;;
         build) lock; build ;;
-        check | check-upstream | perf | demo)
+        check | check-upstream | check-xen | perf | demo)
             [ $UNPATCHED = no ] ||
                 die "--unpatched goes with prepare and build only" ;;&
         check) check "$@" ;;
         check-upstream) run_script tests/run-upstream "$@" ;;
+        check-xen) check_xen "$@" ;;
         fuzz) fuzz "$@" ;;
         perf) perf "$@" ;;
         demo) demo "$@" ;;
         clean) clean ;;
         *) die "unknown command '$command': use one of prepare, build, check,\
- check-upstream, fuzz, perf, demo, clean (see ./boot.sh --help)" ;;
+ check-upstream, check-xen, fuzz, perf, demo, clean (see ./boot.sh --help)" ;;
     esac
 }
 

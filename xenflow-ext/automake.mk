@@ -211,6 +211,9 @@ utilities_xenflow_guestd_static_DEPENDENCIES = \
 utilities_xenflow_guestd_static_LINK = \
 	$(CCLD) $(AM_CFLAGS) $(CFLAGS) -static -s -o $@
 
+# xenflow-ext/domain/xen-light.c sees by itself if libxenlight is there.
+XF_XEN_PACKAGES = xenlight xentoollog xenstore
+XF_XEN_LIBS = $(shell pkg-config "--libs" $(XF_XEN_PACKAGES) 2>/dev/null)
 bin_PROGRAMS += utilities/xenflow-hostd
 XF_DOMAIN_SOURCES = \
 	xenflow-ext/domain/config.c \
@@ -219,6 +222,8 @@ XF_DOMAIN_SOURCES = \
 	xenflow-ext/domain/domain-private.h \
 	xenflow-ext/domain/domain.c \
 	xenflow-ext/domain/dummy.c \
+	xenflow-ext/domain/image.c \
+	xenflow-ext/domain/image.h \
 	xenflow-ext/domain/kvm.c \
 	xenflow-ext/domain/kvm.h \
 	xenflow-ext/domain/process.c \
@@ -232,6 +237,9 @@ XF_DOMAIN_SOURCES = \
 	xenflow-ext/domain/show.c \
 	xenflow-ext/domain/tap.c \
 	xenflow-ext/domain/tap.h \
+	xenflow-ext/domain/xen-light.c \
+	xenflow-ext/domain/xen-private.h \
+	xenflow-ext/domain/xen.c \
 	xenflow-ext/include/xenflow/domain.h
 utilities_xenflow_hostd_SOURCES = \
 	$(XF_DOMAIN_SOURCES) \
@@ -247,7 +255,8 @@ utilities_xenflow_hostd_SOURCES = \
 	xf-utilities/xenflow-hostd-trace.c \
 	xf-utilities/xenflow-hostd.c \
 	xf-utilities/xenflow-hostd.h
-utilities_xenflow_hostd_LDADD = lib/libopenvswitch.la $(SSL_LIBS)
+utilities_xenflow_hostd_LDADD = \
+	lib/libopenvswitch.la $(SSL_LIBS) $(XF_XEN_LIBS)
 
 bin_PROGRAMS += utilities/xenflow-slice
 utilities_xenflow_slice_SOURCES = \
@@ -308,7 +317,7 @@ noinst_PROGRAMS += tests/test-xf-domain
 tests_test_xf_domain_SOURCES = \
 	$(XF_DOMAIN_SOURCES) \
 	xf-tests/test-xf-domain.c
-tests_test_xf_domain_LDADD = $(XF_LIBS)
+tests_test_xf_domain_LDADD = $(XF_LIBS) $(XF_XEN_LIBS)
 
 noinst_PROGRAMS += tests/test-xf-engine
 tests_test_xf_engine_SOURCES = \

@@ -60,6 +60,8 @@ struct xf_domain_backend {
 };
 
 extern const struct xf_domain_backend xf_domain_qemu;
+extern const struct xf_domain_backend xf_domain_xen_pv;
+extern const struct xf_domain_backend xf_domain_xen_pvh;
 extern const struct xf_domain_backend xf_domain_dummy;
 
 struct xf_domain {

@@ -56,6 +56,8 @@ struct xf_domains {
 
 static const struct xf_domain_backend *const backends[] = {
     &xf_domain_qemu,
+    &xf_domain_xen_pv,
+    &xf_domain_xen_pvh,
     &xf_domain_dummy,
 };
 
@@ -329,8 +331,8 @@ check_config(const struct xf_domains *all,
                                                            config->backend);
 
     if (!backend) {
-        return xasprintf("backend: '%.80s' is unknown: use qemu",
-                         config->backend);
+        return xasprintf("backend: '%.80s' is unknown: use qemu, xen-pv "
+                         "or xen-pvh", config->backend);
     }
     if (hmap_count(&all->by_name) >= XF_DOMAINS_MAX) {
         return xasprintf("there are %d domains, the most that are possible: "

@@ -14,23 +14,18 @@
  * limitations under the License.
  */
 
-/* A domain's command line of QEMU and the files that it reads. */
+/* A domain's command line of QEMU. */
 
 #include <config.h>
 #include "domain/qemu-private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "domain/cpio.h"
 #include "domain/domain-private.h"
+#include "domain/image.h"
 #include "domain/process.h"
-#include "openvswitch/dynamic-string.h"
 #include "packets.h"
 #include "svec.h"
 #include "util.h"
@@ -39,97 +34,6 @@
 #define QEMU "qemu-system-x86_64"
 /* A kernel that panics resets the machine at once, which is seen. */
 #define KERNEL_ARGS "console=ttyS0 quiet panic=-1 random.trust_cpu=on"
-#define ALIGNMENT 4             /* Of an archive behind another. */
-
-char *
-xf_qemu_check_image(const char *image)
-{
-    static const char *const files[] = { "vmlinux", "initramfs.gz" };
-
-    if (image[0] != '/') {
-        return xasprintf("image: '%s' isn't an absolute path: give the folder "
-                         "made by xenflow-image", image);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-        char *path = xasprintf("%s/%s", image, files[i]);
-        int error = access(path, R_OK) ? errno : 0;
-
-        if (error) {
-            char *sentence = xasprintf("image: %s can't be read (%s): make an "
-                                       "image by 'xenflow-image %s'", path,
-                                       ovs_strerror(error), image);
-            free(path);
-            return sentence;
-        }
-        free(path);
-    }
-    return NULL;
-}
-
-/* ---- The initial RAM disk; in the child, it takes its time. ---- */
-
-/* Copies what 'in' has to 'out'.  Returns 0 or an errno. */
-static int
-copy(int in, int out, off_t *sizep)
-{
-    struct stat st;
-
-    if (fstat(in, &st)) {
-        return errno;
-    }
-    for (off_t left = st.st_size; left > 0; ) {
-        ssize_t n = sendfile(out, in, NULL, left);
-
-        if (n <= 0) {
-            return n ? errno : EIO;
-        }
-        left -= n;
-    }
-    *sizep = st.st_size;
-    return 0;
-}
-
-static int
-write_all(int fd, const char *p, size_t n)
-{
-    while (n) {
-        ssize_t written = write(fd, p, n);
-
-        if (written < 0) {
-            return errno;
-        }
-        p += written;
-        n -= written;
-    }
-    return 0;
-}
-
-/* Writes the image's archive and the domain's own after it. */
-static char *
-write_initrd(void *domain_)
-{
-    const struct xf_domain *d = domain_;
-    char *image = xasprintf("%s/initramfs.gz", d->config.image);
-    char *path = xf_domain_path(d, "initrd");
-    int in = open(image, O_RDONLY);
-    int out = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    struct ds own = DS_EMPTY_INITIALIZER;
-    off_t size = 0;
-    int error = in < 0 || out < 0 ? errno : copy(in, out, &size);
-
-    for (; size % ALIGNMENT; size++) {
-        ds_put_char(&own, '\0');
-    }
-    error = error ? error : write_all(out, own.string, own.length);
-    ds_clear(&own);
-    xf_cpio_put(d->config.files, d->config.n_files, &own);
-    error = error ? error : write_all(out, own.string, own.length);
-    if (close(out) && !error) {
-        error = errno;
-    }
-    return error ? xasprintf("%s: can't be made from %s (%s)", path, image,
-                             ovs_strerror(error)) : NULL;
-}
 
 /* ---- The command line. ---- */
 
@@ -223,7 +127,7 @@ xf_qemu_launch(const struct xf_domain *d, bool kvm, bool incoming,
         .argv = args.names,
         .numa_node = d->config.numa_node,
         /* What was saved knows the old one. */
-        .prepare = incoming && !access(initrd, R_OK) ? NULL : write_initrd,
+        .prepare = incoming && !access(initrd, R_OK) ? NULL : xf_image_write_initrd,
         .aux = CONST_CAST(struct xf_domain *, d),
     };
     int error = xf_process_start(&spec, processp);

@@ -106,7 +106,4 @@ void xf_qemu_run_memory(struct qemu *);
 char *xf_qemu_launch(const struct xf_domain *, bool kvm, bool incoming,
                      struct xf_process **processp);
 
-/* Says what of the domain's image is missing, or NULL. */
-char *xf_qemu_check_image(const char *image);
-
 #endif /* domain/qemu-private.h */

@@ -40,6 +40,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "domain/image.h"
 #include "domain/kvm.h"
 #include "domain/process.h"
 #include "domain/qemu-private.h"
@@ -441,7 +442,7 @@ static void
 begin_start(struct qemu *q)
 {
     const struct xf_domain_config *config = &q->up.config;
-    char *error = xf_qemu_check_image(config->image);
+    char *error = xf_image_check(config->image);
 
     for (size_t i = 0; i < config->n_nics && !error; i++) {
         error = xf_tap_create(config->nics[i].tap);
@@ -527,7 +528,7 @@ qemu_check(const struct xf_domain_config *config)
     if (config->script[0]) {
         return xstrdup("script: only backend dummy has one");
     }
-    return xf_qemu_check_image(config->image);
+    return xf_image_check(config->image);
 }
 
 static void

@@ -57,31 +57,6 @@ attach(const char *name, int *fdp)
     return 0;
 }
 
-/* Sets queue length and brings it up.  Returns 0 or an errno. */
-static int
-configure(const char *name)
-{
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq ifr;
-    int error = 0;
-
-    if (fd < 0) {
-        return errno;
-    }
-    memset(&ifr, 0, sizeof ifr);
-    ovs_strlcpy(ifr.ifr_name, name, sizeof ifr.ifr_name);
-    ifr.ifr_qlen = QUEUE_LENGTH;
-    if (ioctl(fd, SIOCSIFTXQLEN, &ifr)
-        || ioctl(fd, SIOCGIFFLAGS, &ifr)) {
-        error = errno;
-    } else {
-        ifr.ifr_flags |= IFF_UP;
-        error = ioctl(fd, SIOCSIFFLAGS, &ifr) ? errno : 0;
-    }
-    close(fd);
-    return error;
-}
-
 /* Keeps the host itself from speaking on it (router solicitations and such).
  * Not fatal: a host may have no IPv6. */
 static void
@@ -97,6 +72,31 @@ silence(const char *name)
     free(path);
 }
 
+int
+xf_tap_configure(const char *name)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq ifr;
+    int error = 0;
+
+    if (fd < 0) {
+        return errno;
+    }
+    silence(name);
+    memset(&ifr, 0, sizeof ifr);
+    ovs_strlcpy(ifr.ifr_name, name, sizeof ifr.ifr_name);
+    ifr.ifr_qlen = QUEUE_LENGTH;
+    if (ioctl(fd, SIOCSIFTXQLEN, &ifr)
+        || ioctl(fd, SIOCGIFFLAGS, &ifr)) {
+        error = errno;
+    } else {
+        ifr.ifr_flags |= IFF_UP;
+        error = ioctl(fd, SIOCSIFFLAGS, &ifr) ? errno : 0;
+    }
+    close(fd);
+    return error;
+}
+
 char *
 xf_tap_create(const char *name)
 {
@@ -107,8 +107,7 @@ xf_tap_create(const char *name)
     if (!error) {
         error = ioctl(fd, TUNSETPERSIST, 1) ? errno : 0;
         close(fd);
-        silence(name);
-        error = error ? error : configure(name);
+        error = error ? error : xf_tap_configure(name);
     }
     if (!error) {
         return NULL;

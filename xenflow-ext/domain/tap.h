@@ -30,6 +30,10 @@ char *xf_tap_create(const char *name);
 int xf_tap_set_addresses(const char *name, struct eth_addr, ovs_be32 ip,
                          ovs_be32 netmask);
 
+/* Sets the queue of network card 'name', keeps the host itself from speaking on
+ * it, and brings it up.  Returns 0 or an errno. */
+int xf_tap_configure(const char *name);
+
 /* Removes it.  Returns 0 or an errno; no error if it isn't there. */
 int xf_tap_destroy(const char *name);
 

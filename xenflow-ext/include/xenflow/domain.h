@@ -21,8 +21,8 @@
  * =========================================
  *
  * A domain is one virtual machine of this host: a folder with its
- * configuration, a backend that runs it (QEMU, dummy; later Xen), a state, and
- * at most one operation in progress.  struct xf_domains has all of them.
+ * configuration, a backend that runs it (QEMU, Xen, dummy), a state, and at
+ * most one operation in progress.  struct xf_domains has all of them.
  *
  * Shape: run and wait, as everything in OVS.  xf_domain_begin() returns at
  * once; run() carries the operation on and calls back for each domain that
@@ -56,13 +56,15 @@
  * else's.  What is in it says what the domain is, so a new xenflow-hostd goes
  * on from there, even if the old one was killed in the middle of an operation.
  *
- * Network cards are taps, made at the first start and kept until destroy: a
- * switch port keeps its number while its machine is stopped or starts again.
+ * Network cards have a host's side with a name of its own.  QEMU's are taps, made
+ * at the first start and kept until destroy: a switch port keeps its number
+ * while its machine is stopped or starts again.  Xen's come and go with the
+ * machine.
  *
  * Threads: one.  Nothing here blocks longer than it takes to write a small
- * file; what takes longer is done by a child process before it becomes the
- * hypervisor.  The same will do for libxl, which forks and owns SIGCHLD:
- * nothing here uses that signal. */
+ * file; what takes longer is done by a child process: before it becomes the
+ * hypervisor, or, with libxenlight, which blocks, forks and owns SIGCHLD, from
+ * the beginning of an operation to its end. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -105,7 +107,7 @@ struct xf_domain_file {
 struct xf_domain_config {
     char *name;
     struct uuid uuid;
-    char *backend;              /* "qemu" or "dummy". */
+    char *backend;              /* "qemu", "xen-pv", "xen-pvh", "dummy". */
     char *image;                /* Folder with vmlinux and initramfs.gz. */
     unsigned int memory_mb;
     unsigned int n_vcpus;
