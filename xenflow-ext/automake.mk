@@ -62,6 +62,8 @@ lib_libopenvswitch_la_SOURCES += \
 	xenflow-ext/seam/xf-packet.h \
 	xenflow-ext/seam/xf-odp.c \
 	xenflow-ext/seam/xf-odp.h \
+	xenflow-ext/seam/xf-rx.c \
+	xenflow-ext/seam/xf-rx.h \
 	xenflow-ext/seam/xf-tx.c \
 	xenflow-ext/seam/xf-tx.h
 

@@ -413,8 +413,36 @@ rename_device(const char *old, const char *new)
     return error;
 }
 
-/* Gives the host's sides their names, and says to the kernel's back-end driver
- * that a script would have done so. */
+/* Sets values of the back-end of card 'i' in xenstore: frames of the guest are
+ * no larger than the wire's, with checksums as far as the back-end has a say;
+ * and, to the kernel's driver, that a hotplug script has done its work. */
+static int
+set_back_end(const struct job *job, struct xs_handle *xs, size_t i)
+{
+    static const struct {
+        const char *name, *value;
+    } settings[] = {
+        { "feature-gso-tcpv4", "0" },
+        { "feature-gso-tcpv6", "0" },
+        { "feature-ipv6-csum-offload", "0" },
+        { "hotplug-status", "connected" },
+    };
+
+    for (size_t j = 0; j < ARRAY_SIZE(settings); j++) {
+        char *path = xasprintf("/local/domain/0/backend/vif/%u/%"PRIuSIZE
+                               "/%s", job->id, i, settings[j].name);
+        bool ok = xs_write(xs, XBT_NULL, path, settings[j].value,
+                           strlen(settings[j].value));
+
+        free(path);
+        if (!ok) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
+/* Brings up the host's sides, under their names. */
 static char *
 set_up_nics(struct job *job)
 {
@@ -427,14 +455,10 @@ set_up_nics(struct job *job)
     for (size_t i = 0; i < job->config->n_nics && !sentence; i++) {
         const char *name = job->config->nics[i].tap;
         char *old = xasprintf("vif%u.%"PRIuSIZE, job->id, i);
-        char *path = xasprintf("/local/domain/0/backend/vif/%u/%"PRIuSIZE
-                               "/hotplug-status", job->id, i);
         int error = rename_device(old, name);
 
         error = error ? error : xf_tap_configure(name);
-        if (!error && !xs_write(xs, XBT_NULL, path, "connected", 9)) {
-            error = errno;
-        }
+        error = error ? error : set_back_end(job, xs, i);
         if (error) {
             sentence = xasprintf("network card '%s' can't be made of '%s' "
                                  "(%s)%s", name, old, ovs_strerror(error),
@@ -442,7 +466,6 @@ set_up_nics(struct job *job)
                                  "name is there" : "");
         }
         free(old);
-        free(path);
     }
     xs_close(xs);
     return sentence;
@@ -566,7 +589,18 @@ do_stop(struct job *job, enum xf_xen_presence presence)
 }
 
 static char *
-do_suspend(struct job *job)
+do_continue(struct job *job, enum xf_xen_presence presence)
+{
+    if (presence == XF_XEN_SAVED) {
+        return (libxl_domain_resume(job->ctx, job->id, 1, NULL)
+                ? failed(job, "Xen can't let the domain run again") : NULL);
+    }
+    return run_it(job);
+}
+
+/* The guest itself takes part, so one that is paused runs for a moment. */
+static char *
+do_suspend(struct job *job, enum xf_xen_presence presence)
 {
     char *new = xf_domain_path(job->d, "memory.new");
     char *memory = xf_domain_path(job->d, "memory");
@@ -576,9 +610,13 @@ do_suspend(struct job *job)
     if (fd < 0) {
         return xasprintf("%s: can't be made (%s)", new, ovs_strerror(errno));
     }
-    if (libxl_domain_suspend(job->ctx, job->id, fd, 0, NULL)) {
+    if (presence != XF_XEN_RUNNING) {
+        error = do_continue(job, presence);
+    }
+    if (!error && libxl_domain_suspend(job->ctx, job->id, fd, 0, NULL)) {
         error = failed(job, "Xen can't save the domain");
-    } else if (rename(new, memory)) {
+    }
+    if (!error && rename(new, memory)) {
         error = xasprintf("%s: can't be renamed (%s)", new,
                           ovs_strerror(errno));
     }
@@ -588,16 +626,6 @@ do_suspend(struct job *job)
         return error;
     }
     return do_remove(job);
-}
-
-static char *
-do_continue(struct job *job, enum xf_xen_presence presence)
-{
-    if (presence == XF_XEN_SAVED) {
-        return (libxl_domain_resume(job->ctx, job->id, 1, NULL)
-                ? failed(job, "Xen can't let the domain run again") : NULL);
-    }
-    return run_it(job);
 }
 
 /* The child inherited what isn't its own. */
@@ -649,7 +677,7 @@ xf_xen_do(void *request_)
     case XF_XEN_STOP:
         return do_stop(&job, info.presence);
     case XF_XEN_SUSPEND:
-        return do_suspend(&job);
+        return do_suspend(&job, info.presence);
     case XF_XEN_REMOVE:
         return info.presence == XF_XEN_ABSENT ? NULL : do_remove(&job);
     default:

@@ -276,10 +276,11 @@ settle(struct xen *x, char *error)
     xf_xen_forget_list();
     problem = xf_xen_look(&x->up.config.uuid, x->now_ms, &info);
     x->id = info.id;
-    if (problem) {
+    if (problem) {              /* watch() will know better. */
         free(error);
-        finish(x, x->up.state == XF_DOMAIN_STARTING ? XF_DOMAIN_PAUSED
-               : x->up.state, problem);
+        finish(x, has_file(x, "memory") ? XF_DOMAIN_SUSPENDED
+               : xf_process_is_recorded(x->up.folder) ? XF_DOMAIN_PAUSED
+               : XF_DOMAIN_STOPPED, problem);
     } else if (is_remains(x, info.presence) && x->job != XF_XEN_REMOVE) {
         if (!error && x->op == XF_DOMAIN_OP_ADOPT
             && !has_file(x, XF_XEN_BUILT)) {
