@@ -308,7 +308,8 @@ describe_node(struct job *job, libxl_domain_build_info *b)
     libxl_bitmap cpus;
 
     libxl_bitmap_init(&cpus);
-    if (libxl_node_to_cpumap(job->ctx, node, &cpus)
+    if (libxl_cpu_bitmap_alloc(job->ctx, &cpus, 0)
+        || libxl_node_to_cpumap(job->ctx, node, &cpus)
         || libxl_bitmap_is_empty(&cpus)) {
         return xasprintf("there is no NUMA node %u with processors on this "
                          "host", node);
