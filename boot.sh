@@ -65,7 +65,7 @@ Commands (none: prepare):
   perf [NAME...] [OPTIONS]
                     build, then the benchmarks (as root; perf --help says more)
   perf lookup       build, then the longest-prefix match beside DPDK's (as root)
-  check-xen [--keep]
+  check-xen [--keep] [--pv]
                     build without DPDK, then virtual routers on two emulated
                     Xen hosts (as root; 15 minutes at most)
   demo              build, then the demonstration (as root)
