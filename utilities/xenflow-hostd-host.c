@@ -226,11 +226,14 @@ join_host_wait(const struct join *j)
 static void
 write_machine(struct join *j, const struct xfrec_host_state *state)
 {
-    const char *capabilities[3];
+    const char *capabilities[4];
     size_t n = 0;
 
     if (measure_has_program("qemu-system-x86_64")) {
         capabilities[n++] = "qemu";
+    }
+    if (!access("/dev/xen/privcmd", F_OK)) {
+        capabilities[n++] = "xen";
     }
     if (j->settings.dummies) {
         capabilities[n++] = "dummy";

@@ -371,6 +371,7 @@ join_create(struct xf_domains *domains, const struct join_settings *settings)
     j->settings = *settings;
     j->keys_given = stream_ssl_is_configured();
     hmap_init(&j->routers);
+    sset_init(&j->replaced);
     hmap_init(&j->links);
     ovs_list_init(&j->dirty);
     ovs_list_init(&j->unwritten);
@@ -394,6 +395,7 @@ join_destroy(struct join *j)
     join_host_destroy(j->host);
     join_trace_destroy(j->trace);
     hmap_destroy(&j->routers);
+    sset_destroy(&j->replaced);
     hmap_destroy(&j->links);
     free(j->port_trouble);
     free(j);

@@ -24,7 +24,12 @@
  * - Ends of physical links carry all VLANs; edge ports those of their segments.
  *
  * Which ports there should be is computed as a whole and compared: O(ports) per
- * change. */
+ * change.
+ *
+ * Cards of Xen's machines end with the machine, and a new one may have the old
+ * name.  The switch goes on with the old one unless it saw the port go: so
+ * hostd-card is the number of the card, and when that changes the port is
+ * removed, and made anew once the switch has carried that out. */
 
 #include <config.h>
 
@@ -74,6 +79,8 @@ join_ports_monitor(struct ovsdb_idl *idl)
         &ovsrec_open_vswitch_col_ssl,
         &ovsrec_ssl_col_private_key, &ovsrec_ssl_col_certificate,
         &ovsrec_ssl_col_ca_cert, &ovsrec_ssl_col_bootstrap_ca_cert,
+        &ovsrec_open_vswitch_col_next_cfg,
+        &ovsrec_open_vswitch_col_cur_cfg,
         &ovsrec_bridge_col_name, &ovsrec_bridge_col_ports,
         &ovsrec_bridge_col_datapath_type, &ovsrec_bridge_col_fail_mode,
         &ovsrec_bridge_col_external_ids,
@@ -149,6 +156,7 @@ want_vif(struct shash *ports, struct port *router,
          const struct xf_domain_config *config)
 {
     char name[JOIN_PORT_MAX + 1];
+    unsigned int card;
     int ifindex;
 
     if (!iface->segment || (!config && !iface->vif[0])) {
@@ -156,8 +164,8 @@ want_vif(struct shash *ports, struct port *router,
     }
     join_vif_name(iface, name);
     ifindex = config ? guest_ifindex(config, name) : 0;
-    if (config && (!ifindex || (strcmp(config->backend, "dummy")
-                                && !if_nametoindex(name)))) {
+    card = if_nametoindex(name);
+    if (config && (!ifindex || (strcmp(config->backend, "dummy") && !card))) {
         return;                 /* It isn't made yet. */
     }
 
@@ -166,6 +174,9 @@ want_vif(struct shash *ports, struct port *router,
     smap_add_format(&port->ids, "iface-id", UUID_FMT,
                     UUID_ARGS(&iface->header_.uuid));
     smap_add(&port->ids, "attached-mac", iface->mac);
+    if (config && card) {
+        smap_add_format(&port->ids, HOSTD"card", "%u", card);
+    }
     if (config) {
         smap_add_nocopy(&router->ids,
                         xasprintf(HOSTD"port-%s", iface->name),
@@ -353,12 +364,36 @@ set_vlans(const struct ovsrec_port *row, const struct port *wanted)
                               ? "native-untagged" : NULL);
 }
 
+/* Whether 'iface' has another card than is 'wanted'. */
+static bool
+has_another_card(const struct ovsrec_interface *iface,
+                 const struct port *wanted)
+{
+    const char *there = smap_get(&iface->external_ids, HOSTD"card");
+    const char *card = smap_get(&wanted->ids, HOSTD"card");
+
+    return there && card && strcmp(there, card);
+}
+
+/* Keeps ports of 'name' away until the switch has carried this transaction
+ * out. */
+static void
+replace_later(struct join *j, const char *name)
+{
+    const struct ovsrec_open_vswitch *cfg = ovsrec_open_vswitch_first(
+        j->ovs.idl);
+
+    ovsrec_open_vswitch_verify_next_cfg(cfg);
+    ovsrec_open_vswitch_set_next_cfg(cfg, j->replaced_cfg = cfg->next_cfg + 1);
+    sset_add(&j->replaced, name);
+}
+
 /* Removes ports of ours in 'bridge' that aren't wanted, or that are of another
- * type; brings the others up to date.  Takes what is there, ours or not, out
+ * type or card; brings the others up to date.  Takes what is there, ours or not, out
  * of 'ports'. */
 static void
-update_bridge(const struct ovsrec_bridge *bridge, bool is_right,
-              struct shash *ports)
+update_bridge(struct join *j, const struct ovsrec_bridge *bridge,
+              bool is_right, struct shash *ports)
 {
     for (size_t i = 0; i < bridge->n_ports; i++) {
         const struct ovsrec_port *row = bridge->ports[i];
@@ -374,6 +409,13 @@ update_bridge(const struct ovsrec_bridge *bridge, bool is_right,
                 VLOG_INFO("bridge %s: port %s: removed", bridge->name,
                           row->name);
                 ovsrec_bridge_update_ports_delvalue(bridge, row);
+                continue;
+            } else if (row->n_interfaces
+                       && has_another_card(row->interfaces[0], wanted)) {
+                VLOG_INFO("bridge %s: port %s: made anew", bridge->name,
+                          row->name);
+                ovsrec_bridge_update_ports_delvalue(bridge, row);
+                replace_later(j, row->name);
                 continue;
             }
             set_vlans(row, wanted);
@@ -403,6 +445,9 @@ join_ports_run(struct join *j, long long int now_ms OVS_UNUSED)
     if (!name) {
         return;
     }
+    if (ovsrec_open_vswitch_first(j->ovs.idl)->cur_cfg >= j->replaced_cfg) {
+        sset_clear(&j->replaced);
+    }
     want_all(j, &ports);
     j->ovs.txn = ovsdb_idl_txn_create(j->ovs.idl);
     ovsdb_idl_txn_add_comment(j->ovs.txn, "xenflow-hostd");
@@ -410,14 +455,14 @@ join_ports_run(struct join *j, long long int now_ms OVS_UNUSED)
         bool is_right = !strcmp(bridge->name, name);
 
         right = is_right ? bridge : right;
-        update_bridge(bridge, is_right, &ports);
+        update_bridge(j, bridge, is_right, &ports);
     }
     if (!right) {
         /* Its ports follow when it's there. */
         insert_bridge(j, ovsrec_open_vswitch_first(j->ovs.idl), name);
     }
     SHASH_FOR_EACH (node, &ports) {
-        if (right) {
+        if (right && !sset_contains(&j->replaced, node->name)) {
             const struct port *wanted = node->data;
             const struct ovsrec_port *row;
 

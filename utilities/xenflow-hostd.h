@@ -53,6 +53,7 @@
 #include "openvswitch/types.h"
 #include "openvswitch/uuid.h"
 #include "ovsdb-idl.h"
+#include "sset.h"
 #include "svec.h"
 #include "xenflow/domain.h"
 #include "xenflow-ext/xenflow-idl.h"
@@ -123,6 +124,8 @@ struct join {
     struct hmap routers;        /* struct join_router. */
     struct ovs_list dirty, unwritten;
     bool ports_dirty;
+    struct sset replaced;       /* Ports that wait until the switch has */
+    int64_t replaced_cfg;       /* carried out so much. */
 
     struct hmap links;          /* struct join_link. */
 

@@ -29,7 +29,7 @@
 
 struct xf_domain_backend {
     const char *name;
-    bool has_taps;              /* Its machines' cards are taps of ours. */
+    bool has_taps;              /* Its machines' cards are devices here. */
 
     /* Makes a backend's domain; the part 'up' is zeroed. */
     struct xf_domain *(*alloc)(const struct xf_domain_config *config);

@@ -568,6 +568,7 @@ xen_show(const struct xf_domain *d, struct json *object)
 #define XEN_BACKEND(NAME)                       \
     {                                           \
         .name = NAME,                           \
+        .has_taps = true,                       \
         .alloc = xen_alloc,                     \
         .check = xen_check,                     \
         .adopt = xen_adopt,                     \
