@@ -258,7 +258,7 @@ join_is_settled(const struct join *j)
     const struct join_router *r;
 
     if (!join_is_complete(j) || !ovs_list_is_empty(&j->dirty)
-        || j->ports_dirty || j->ovs.txn) {
+        || j->ports_dirty || j->ovs.txn || !sset_is_empty(&j->replaced)) {
         return false;
     }
     HMAP_FOR_EACH (r, node, &j->routers) {

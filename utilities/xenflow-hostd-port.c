@@ -28,8 +28,8 @@
  *
  * Cards of Xen's machines end with the machine, and a new one may have the old
  * name.  The switch goes on with the old one unless it saw the port go: so
- * hostd-card is the number of the card, and when that changes the port is
- * removed, and made anew once the switch has carried that out. */
+ * hostd-card is the number of the card, when that changes the port is removed,
+ * and none of its name is made before the switch has carried that out. */
 
 #include <config.h>
 
@@ -364,33 +364,44 @@ set_vlans(const struct ovsrec_port *row, const struct port *wanted)
                               ? "native-untagged" : NULL);
 }
 
-/* Whether 'iface' has another card than is 'wanted'. */
-static bool
-has_another_card(const struct ovsrec_interface *iface,
-                 const struct port *wanted)
+/* Number of the card of 'row', or NULL. */
+static const char *
+card_of(const struct ovsrec_port *row)
 {
-    const char *there = smap_get(&iface->external_ids, HOSTD"card");
-    const char *card = smap_get(&wanted->ids, HOSTD"card");
-
-    return there && card && strcmp(there, card);
+    return (row->n_interfaces
+            ? smap_get(&row->interfaces[0]->external_ids, HOSTD"card") : NULL);
 }
 
-/* Keeps ports of 'name' away until the switch has carried this transaction
- * out. */
+/* Whether 'row' has another card than is 'wanted'. */
+static bool
+has_another_card(const struct ovsrec_port *row, const struct port *wanted)
+{
+    const char *card = smap_get(&wanted->ids, HOSTD"card");
+
+    return card_of(row) && card && strcmp(card_of(row), card);
+}
+
+/* Removes a port.  If it has a card, keeps ports of its name away until the
+ * switch has carried that out. */
 static void
-replace_later(struct join *j, const char *name)
+remove_port(struct join *j, const struct ovsrec_bridge *bridge,
+            const struct ovsrec_port *row)
 {
     const struct ovsrec_open_vswitch *cfg = ovsrec_open_vswitch_first(
         j->ovs.idl);
 
-    ovsrec_open_vswitch_verify_next_cfg(cfg);
-    ovsrec_open_vswitch_set_next_cfg(cfg, j->replaced_cfg = cfg->next_cfg + 1);
-    sset_add(&j->replaced, name);
+    if (card_of(row)) {
+        j->replaced_cfg = cfg->next_cfg + 1;
+        ovsrec_open_vswitch_verify_next_cfg(cfg);
+        ovsrec_open_vswitch_set_next_cfg(cfg, j->replaced_cfg);
+        sset_add(&j->replaced, row->name);
+    }
+    ovsrec_bridge_update_ports_delvalue(bridge, row);
 }
 
 /* Removes ports of ours in 'bridge' that aren't wanted, or that are of another
- * type or card; brings the others up to date.  Takes what is there, ours or not, out
- * of 'ports'. */
+ * type or card; brings the others up to date.  Takes what is there, ours or
+ * not, out of 'ports'. */
 static void
 update_bridge(struct join *j, const struct ovsrec_bridge *bridge,
               bool is_right, struct shash *ports)
@@ -408,14 +419,12 @@ update_bridge(struct join *j, const struct ovsrec_bridge *bridge,
             if (!wanted || !is_right || strcmp(type, wanted->type)) {
                 VLOG_INFO("bridge %s: port %s: removed", bridge->name,
                           row->name);
-                ovsrec_bridge_update_ports_delvalue(bridge, row);
+                remove_port(j, bridge, row);
                 continue;
-            } else if (row->n_interfaces
-                       && has_another_card(row->interfaces[0], wanted)) {
+            } else if (has_another_card(row, wanted)) {
                 VLOG_INFO("bridge %s: port %s: made anew", bridge->name,
                           row->name);
-                ovsrec_bridge_update_ports_delvalue(bridge, row);
-                replace_later(j, row->name);
+                remove_port(j, bridge, row);
                 continue;
             }
             set_vlans(row, wanted);
@@ -437,6 +446,8 @@ update_bridge(struct join *j, const struct ovsrec_bridge *bridge,
 void
 join_ports_run(struct join *j, long long int now_ms OVS_UNUSED)
 {
+    const struct ovsrec_open_vswitch *cfg = ovsrec_open_vswitch_first(
+        j->ovs.idl);
     const struct ovsrec_bridge *bridge, *right = NULL;
     struct shash ports = SHASH_INITIALIZER(&ports);
     const char *name = join_bridge_name(j);
@@ -445,7 +456,7 @@ join_ports_run(struct join *j, long long int now_ms OVS_UNUSED)
     if (!name) {
         return;
     }
-    if (ovsrec_open_vswitch_first(j->ovs.idl)->cur_cfg >= j->replaced_cfg) {
+    if (cfg->cur_cfg >= MIN(j->replaced_cfg, cfg->next_cfg)) {
         sset_clear(&j->replaced);
     }
     want_all(j, &ports);
@@ -459,7 +470,7 @@ join_ports_run(struct join *j, long long int now_ms OVS_UNUSED)
     }
     if (!right) {
         /* Its ports follow when it's there. */
-        insert_bridge(j, ovsrec_open_vswitch_first(j->ovs.idl), name);
+        insert_bridge(j, cfg, name);
     }
     SHASH_FOR_EACH (node, &ports) {
         if (right && !sset_contains(&j->replaced, node->name)) {

@@ -57,6 +57,17 @@ attach(const char *name, int *fdp)
     return 0;
 }
 
+/* Brings the interface up or takes it down.  Returns 0 or an errno. */
+static int
+set_up(int fd, struct ifreq *ifr, bool up)
+{
+    if (ioctl(fd, SIOCGIFFLAGS, ifr)) {
+        return errno;
+    }
+    ifr->ifr_flags = (ifr->ifr_flags & ~IFF_UP) | (up ? IFF_UP : 0);
+    return ioctl(fd, SIOCSIFFLAGS, ifr) ? errno : 0;
+}
+
 /* Keeps the host itself from speaking on it (router solicitations and such).
  * Not fatal: a host may have no IPv6. */
 static void
@@ -77,7 +88,7 @@ xf_tap_configure(const char *name)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ifreq ifr;
-    int error = 0;
+    int error;
 
     if (fd < 0) {
         return errno;
@@ -86,13 +97,7 @@ xf_tap_configure(const char *name)
     memset(&ifr, 0, sizeof ifr);
     ovs_strlcpy(ifr.ifr_name, name, sizeof ifr.ifr_name);
     ifr.ifr_qlen = QUEUE_LENGTH;
-    if (ioctl(fd, SIOCSIFTXQLEN, &ifr)
-        || ioctl(fd, SIOCGIFFLAGS, &ifr)) {
-        error = errno;
-    } else {
-        ifr.ifr_flags |= IFF_UP;
-        error = ioctl(fd, SIOCSIFFLAGS, &ifr) ? errno : 0;
-    }
+    error = ioctl(fd, SIOCSIFTXQLEN, &ifr) ? errno : set_up(fd, &ifr, true);
     close(fd);
     return error;
 }
@@ -132,6 +137,19 @@ set_ipv4(int fd, struct ifreq *ifr, unsigned long request, ovs_be32 ip)
     return ioctl(fd, request, ifr) ? errno : 0;
 }
 
+static int
+set_mac(int fd, struct ifreq *ifr, struct eth_addr mac)
+{
+    if (!ioctl(fd, SIOCGIFHWADDR, ifr)
+        && !memcmp(ifr->ifr_hwaddr.sa_data, mac.ea, ETH_ADDR_LEN)) {
+        return 0;
+    }
+    memset(&ifr->ifr_hwaddr, 0, sizeof ifr->ifr_hwaddr);
+    ifr->ifr_hwaddr.sa_family = ARPHRD_ETHER;
+    memcpy(ifr->ifr_hwaddr.sa_data, mac.ea, ETH_ADDR_LEN);
+    return ioctl(fd, SIOCSIFHWADDR, ifr) ? errno : 0;
+}
+
 int
 xf_tap_set_addresses(const char *name, struct eth_addr mac, ovs_be32 ip,
                      ovs_be32 netmask)
@@ -145,14 +163,14 @@ xf_tap_set_addresses(const char *name, struct eth_addr mac, ovs_be32 ip,
     }
     memset(&ifr, 0, sizeof ifr);
     ovs_strlcpy(ifr.ifr_name, name, sizeof ifr.ifr_name);
-    error = set_ipv4(fd, &ifr, SIOCSIFADDR, ip);
-    error = error ? error : set_ipv4(fd, &ifr, SIOCSIFNETMASK, netmask);
-    if (!error) {
-        memset(&ifr.ifr_hwaddr, 0, sizeof ifr.ifr_hwaddr);
-        ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
-        memcpy(ifr.ifr_hwaddr.sa_data, mac.ea, ETH_ADDR_LEN);
-        error = ioctl(fd, SIOCSIFHWADDR, &ifr) ? errno : 0;
+    error = set_mac(fd, &ifr, mac);
+    if (error == EBUSY) {       /* Xen's cards change it only when down. */
+        error = set_up(fd, &ifr, false);
+        error = error ? error : set_mac(fd, &ifr, mac);
+        error = error ? error : set_up(fd, &ifr, true);
     }
+    error = error ? error : set_ipv4(fd, &ifr, SIOCSIFADDR, ip);
+    error = error ? error : set_ipv4(fd, &ifr, SIOCSIFNETMASK, netmask);
     close(fd);
     return error;
 }
