@@ -71,7 +71,7 @@ def make_payload(build, image, path):
     """Makes the disk with what is tested."""
     folder = path + ".new"
     shutil.rmtree(folder, ignore_errors=True)
-    for name in ("bin", "share", "image"):
+    for name in ("bin", "share", "images/default"):
         os.makedirs(os.path.join(folder, name))
     for name in PROGRAMS:
         target = os.path.join(folder, "bin", os.path.basename(name))
@@ -81,7 +81,8 @@ def make_payload(build, image, path):
         shutil.copy(os.path.join(source, name),
                     os.path.join(folder, "share"))
     for name in ("vmlinux", "initramfs.gz"):
-        shutil.copy(os.path.join(image, name), os.path.join(folder, "image"))
+        shutil.copy(os.path.join(image, name),
+                    os.path.join(folder, "images/default"))
     dom0.make_disk(folder, path, 8)
     shutil.rmtree(folder)
 
@@ -142,12 +143,12 @@ class Host:
     def write(self, path, text):
         self.run("cat >'%s'" % path, text.encode())
 
-    def guest(self, number, text):
-        """Runs a shell command in virtual router 'number'; returns its
-        output, or "" if that can't be reached."""
+    def guest(self, address, text):
+        """Runs a shell command in the virtual router with 'address'; returns
+        its output, or "" if that can't be reached."""
         output = self.run(
-            "{ base64 -w0; echo; } | busybox nc -w 20 169.254.%d.2 2323 | "
-            "tr '\\000' '\\n'" % number, text.encode(), check=False)
+            "{ base64 -w0; echo; } | busybox nc -w 20 %s 2323 | "
+            "tr '\\000' '\\n'" % address, text.encode(), check=False)
         return output.rpartition("\nexit ")[0]
 
     def wait_ready(self):
@@ -214,6 +215,8 @@ class Rig:
             lines += ["link add to-%s type veth peer name eth0 netns %s"
                       % (edge, os.path.basename(namespace(edge))),
                       "link set to-%s master edge-%s up" % (edge, edge)]
+        # A bridge keeps frames that measure a cable to itself, a cable doesn't.
+        lines.append("link set cable type bridge group_fwd_mask 0x4000")
         lines.append("address add 10.255.0.254/24 dev mgmt")
         ip("hosts", *lines)
         for number, edge in ((1, "a"), (2, "b")):
