@@ -13,8 +13,9 @@
 # limitations under the License.
 """The database XenFlow, and what is asked of its routers on Xen hosts.
 
-The database's server and xfctl run beside the emulated hosts, not in them:
-what is told and asked there costs no emulated processor.
+The database's server, xfctl and ovs-vsctl run beside the emulated hosts, not in
+them: what is told and asked there costs no emulated processor, on which each
+program that a shell starts takes a large part of a second.
 """
 
 import os
@@ -56,7 +57,7 @@ ln -sfn /etc/openvswitch /usr/local/etc/openvswitch
 ip link set eth1 up
 ip link set eth2 up
 ovsdb-tool create /etc/openvswitch/conf.db /xf/share/vswitch.ovsschema
-run ovsdb-server /etc/openvswitch/conf.db \\
+run ovsdb-server /etc/openvswitch/conf.db --remote=ptcp:6640 \\
     --remote=punix:/var/run/openvswitch/db.sock
 ovs-vsctl -vconsole:off --no-wait init \\
     -- set-ssl %(keys)s/privkey.pem %(keys)s/cert.pem %(keys)s/cacert.pem \\
@@ -65,8 +66,19 @@ ovs-vsctl -vconsole:off --no-wait init \\
 run ovs-vswitchd --disable-system-route
 hostd
 """
+# Waits for a line of hostd's log.
+BEGUN = """
+mkfifo /run/lines
+tail -n 20 -f %(log)s >/run/lines &
+while read -r line; do
+    case $line in *"|%(name)s: %(operation)s") break ;; esac
+done </run/lines
+kill $!
+rm /run/lines
+"""
 KILL_HOSTD = """
-kill -9 $(cat /var/run/openvswitch/xenflow-hostd.pid) || exit 1
+read -r pid </var/run/openvswitch/xenflow-hostd.pid
+kill -9 "$pid" || exit 1
 rm -f /var/run/openvswitch/xenflow-hostd.*
 hostd
 """
@@ -105,7 +117,8 @@ class Database:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def _run(self, *words):
+    def run(self, *words):
+        """Runs a program of the build; returns its output."""
         return system.run(words, netns=rig.namespace("hosts"), env=self.env)
 
     def start(self, hosts):
@@ -113,8 +126,8 @@ class Database:
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder)
         program = os.path.join(rig.dom0.TOP, "utilities/xenflow-db")
-        self._run(program, "certs", self.path("pki"), *hosts)
-        self._run(program, "--db=" + self.path("xenflow.db"),
+        self.run(program, "certs", self.path("pki"), *hosts)
+        self.run(program, "--db=" + self.path("xenflow.db"),
                   "--certs=" + self.path("pki/xenflow-db"),
                   "--schema=" + os.path.join(
                       self.source, "xenflow-ext/xenflow.ovsschema"),
@@ -128,7 +141,7 @@ class Database:
             check=True).stdout
 
     def xfctl(self, *words):
-        return self._run("xfctl", *words)
+        return self.run("xfctl", *words)
 
     def load(self, text):
         """Imports a network file."""
@@ -160,10 +173,15 @@ class Host:
         self.run(START % {"keys": KEYS, "name": self.name, "address": ADDRESS,
                           "port": PORT}, self.database.keys(self.name))
 
-    def kill_hostd(self, when=":"):
-        """Kills xenflow-hostd after shell command 'when' has ended, and starts
-        it again."""
-        self.run(DAEMON + when + "\n" + KILL_HOSTD)
+    def kill_hostd(self, when=""):
+        """Kills xenflow-hostd after shell commands 'when', and starts it
+        again."""
+        self.run(DAEMON + when + KILL_HOSTD)
+
+    def vsctl(self, *words):
+        return self.database.run(
+            "ovs-vsctl", "--db=tcp:%s:6640" % self.emulated.address,
+            "--timeout=60", *words)
 
     def hostd(self, *command):
         return self.run("ovs-appctl -vconsole:off -t xenflow-hostd "
@@ -197,9 +215,8 @@ class Router:
 
     def learn(self):
         """Asks the switch how it reaches the machine."""
-        ids = self.host.run("ovs-vsctl -vconsole:off --bare "
-                            "--columns=external_ids list interface "
-                            + self.name)
+        ids = self.host.vsctl("--bare", "--columns=external_ids", "list",
+                              "interface", self.name)
         listen = re.search(r"hostd-router=listen=([\d.]+)\.(\d+):", ids)
         self.vifs = re.findall(r"hostd-port-\w+=vif=(\w+)", ids)
         check(listen and len(self.vifs) == 2, "%s in the switch: %s",
@@ -224,15 +241,16 @@ class Router:
 
     def packets(self):
         """(packets of the machine's data interfaces, both ways; packets that
-        the router's port of the switch received)"""
-        words = self.host.run(
-            "for i in %s; do cat /sys/class/net/$i/statistics/?x_packets; "
-            "done; ovs-vsctl -vconsole:off get interface %s "
-            "statistics:rx_packets" % (" ".join(self.vifs), self.name)).split()
-        return sum(map(int, words[:-1])), int(words[-1])
+        the router's port received): the switch's numbers, up to 5 s old."""
+        words = []
+        for name, key in [(self.name, "rx")] + [
+                (vif, key) for vif in self.vifs for key in ("rx", "tx")]:
+            words += ["--", "get", "interface", name,
+                      "statistics:%s_packets" % key]
+        port, *vifs = map(int, self.host.vsctl(*words[1:]).split())
+        return sum(vifs), port
 
-    def has_begun(self, operation, n=1):
-        """Shell command that ends when xenflow-hostd has begun an operation
-        for the n-th time."""
-        return ("until [ $(grep -c '|%s: %s$' %s) -ge %d ]; do sleep 0.1; "
-                "done" % (self.name, operation, HOSTD_LOG, n))
+    def begun(self, operation):
+        """Shell commands that end when xenflow-hostd has begun it."""
+        return BEGUN % {"log": HOSTD_LOG, "name": self.name,
+                        "operation": operation}
