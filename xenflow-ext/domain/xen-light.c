@@ -274,10 +274,25 @@ xf_xen_forget_list(void)
     host.until_ms = 0;
 }
 
-long long int
-xf_xen_list_until(void)
+bool
+xf_xen_look_at(const struct uuid *uuid, struct xf_xen_info *info)
 {
-    return host.until_ms;
+    libxl_dominfo dominfo;
+    bool is_there = false;
+
+    if (!host.ctx || !info->id) {
+        return false;
+    }
+    libxl_dominfo_init(&dominfo);
+    if (!libxl_domain_info(host.ctx, &dominfo, info->id)) {
+        struct uuid found = uuid_of(&dominfo.uuid);
+
+        info->presence = presence_of(&dominfo);
+        is_there = (uuid_equals(&found, uuid)
+                    && info->presence != XF_XEN_ABSENT);
+    }
+    libxl_dominfo_dispose(&dominfo);
+    return is_there;
 }
 
 /* ---- Jobs, in a child process. ---- */
@@ -708,10 +723,11 @@ xf_xen_forget_list(void)
 {
 }
 
-long long int
-xf_xen_list_until(void)
+bool
+xf_xen_look_at(const struct uuid *uuid OVS_UNUSED,
+               struct xf_xen_info *info OVS_UNUSED)
 {
-    return LLONG_MAX;
+    return false;
 }
 
 char *

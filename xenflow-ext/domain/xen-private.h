@@ -70,8 +70,9 @@ char *xf_xen_look(const struct uuid *, long long int now_ms,
 /* The next look asks Xen. */
 void xf_xen_forget_list(void);
 
-/* When the list gets too old. */
-long long int xf_xen_list_until(void);
+/* Asks of domain 'info->id' alone, which costs a fraction of the list.  Returns
+ * true if Xen has it and it's the one with 'uuid'. */
+bool xf_xen_look_at(const struct uuid *, struct xf_xen_info *info);
 
 struct xf_xen_request {
     enum xf_xen_job job;

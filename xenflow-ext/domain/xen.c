@@ -64,6 +64,7 @@ struct xen {
     enum xf_domain_op op;       /* In progress. */
     char *error;                /* Why it fails, once all is removed. */
     long long int now_ms;       /* As of the last call. */
+    long long int look_ms;      /* When to look for it again. */
     unsigned int id;            /* Xen's number, 0: none. */
 };
 
@@ -397,10 +398,17 @@ watch(struct xen *x)
 {
     struct xf_domain *d = &x->up;
     enum xf_domain_state state = XF_DOMAIN_CRASHED;
-    struct xf_xen_info info;
+    struct xf_xen_info info = { .id = x->id };
     const char *reason;
-    char *error = xf_xen_look(&d->config.uuid, x->now_ms, &info);
+    char *error;
 
+    if (x->now_ms < x->look_ms) {
+        return;
+    }
+    /* All at the same time: one wakeup. */
+    x->look_ms = ROUND_UP(x->now_ms + 1, XF_XEN_LIST_MS);
+    error = (xf_xen_look_at(&d->config.uuid, &info) ? NULL
+             : xf_xen_look(&d->config.uuid, x->now_ms, &info));
     if (error) {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 1);
 
@@ -551,7 +559,7 @@ xen_wait(const struct xf_domain *d)
             poll_timer_wait_until(x->deadline_ms);
         }
     } else if (is_watched(x)) {
-        poll_timer_wait_until(xf_xen_list_until());
+        poll_timer_wait_until(x->look_ms);
     }
 }
 
