@@ -282,6 +282,21 @@ is_ours(const struct smap *external_ids)
     return !strcmp(smap_get_def(external_ids, OWNER_KEY, ""), OWNER);
 }
 
+bool
+join_ports_is_heard(const struct join *j, const char *name)
+{
+    const struct ovsrec_interface *iface;
+
+    if (j->ovs.idl) {
+        OVSREC_INTERFACE_FOR_EACH (iface, j->ovs.idl) {
+            if (!strcmp(iface->name, name)) {
+                return smap_get(&iface->external_ids, HOSTD"router") != NULL;
+            }
+        }
+    }
+    return false;
+}
+
 /* Makes a port with one interface of its name. */
 static const struct ovsrec_port *
 insert_port(struct join *j, const char *name, const char *type,

@@ -302,6 +302,8 @@ recall(struct join *j, struct join_router *r, long long int now_ms)
 
         if (uuid_equals(&config->uuid, &r->uuid)) {
             r->domain = xstrdup(config->name);
+            /* A suspended machine believes that it's still connected. */
+            r->can_be_heard = join_ports_is_heard(j, config->name);
             join_router_observe(j, r, domains[i], now_ms);
         }
     }

@@ -226,6 +226,8 @@ void join_ports_monitor(struct ovsdb_idl *);
 const char *join_bridge_name(const struct join *);
 /* Has the rows of Open_vSwitch as they should be; writes what isn't. */
 void join_ports_run(struct join *, long long int now_ms);
+/* Whether the switch was told where it hears the machine of router 'name'. */
+bool join_ports_is_heard(const struct join *, const char *name);
 
 /* ---- xenflow-hostd-probe.c ---- */
 

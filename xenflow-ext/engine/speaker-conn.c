@@ -31,7 +31,9 @@
 #include "engine/speaker-private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,6 +42,8 @@
 #include "stream.h"
 #include "timeval.h"
 #include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(xf_speaker_conn);
 
 #define RX_MIN 16384
 #define ACKS_MIN 64
@@ -82,6 +86,40 @@ xf_speaker_conn_destroy(struct xf_speaker_conn *conn)
         xf_speaker_nhids_destroy(conn);
         free(conn);
     }
+}
+
+/* ---- A device that goes. ---- */
+
+int
+xf_speaker_conn_part(const struct xf_speaker_conn *conn)
+{
+    const int no = 0;
+    int fd = fcntl(conn->fd, F_DUPFD_CLOEXEC, 0);
+
+    if (fd >= 0) {
+        /* It would give the peer up while that is suspended. */
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &no, sizeof no);
+    }
+    return fd;
+}
+
+void
+xf_speaker_farewell(int fd, const char *device)
+{
+    uint8_t unread[4096];
+
+    /* If something were left, the kernel would send a reset, once; an end it
+     * repeats until the peer has got it. */
+    while (recv(fd, unread, sizeof unread, MSG_DONTWAIT) > 0) {
+        continue;
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
+                   strlen(device) + 1)) {
+        VLOG_WARN("%s: a connection can't be ended by the new device (%s): "
+                  "its speaker may take it for alive", device,
+                  ovs_strerror(errno));
+    }
+    close(fd);
 }
 
 /* ---- The socket, plain or TLS: as send() and recv(), never blocking. ---- */

@@ -159,6 +159,8 @@ struct xf_listener {
     struct xf_tls *tls;         /* NULL: plain. */
     bool refusal_logged;        /* Of a peer; until one gets through. */
     unsigned int device_index;  /* Of the device that 'fd' is bound to. */
+    int parted;                 /* Socket to a peer whose device went, and that
+                                 * doesn't know; -1: none. */
     long long int check_ms;     /* When to look at the device again. */
     bool check_failed;          /* The failure was logged. */
 
@@ -194,6 +196,11 @@ struct xf_speaker_conn *xf_speaker_conn_create(int fd, struct stream *stream,
                                                char *peer,
                                                long long int now_ms);
 void xf_speaker_conn_destroy(struct xf_speaker_conn *);
+/* Returns a socket that outlives 'conn', whose device has gone, without its
+ * peer being told of its end; -1 if there can't be one. */
+int xf_speaker_conn_part(const struct xf_speaker_conn *conn);
+/* Ends that socket by the 'device' that came instead; takes ownership. */
+void xf_speaker_farewell(int fd, const char *device);
 /* Reads, applies and answers.  Returns NULL, or a sentence that says why the
  * connection is over ("" if the peer closed it); the caller frees it and
  * destroys the connection. */

@@ -26,7 +26,10 @@
  *
  * The device: SO_BINDTODEVICE binds to an ifindex, and a virtual machine that
  * starts anew has a new tap of the old name.  So the name is looked up every
- * DEVICE_CHECK_MS, and the socket opened again if it means another device. */
+ * DEVICE_CHECK_MS, and the socket opened again if it means another device.  A
+ * machine that was suspended meanwhile believes in its old connection, and may
+ * have nothing to say by it for long: it is ended by the new device, so that the
+ * speaker connects and states all again. */
 
 #include <config.h>
 #include "engine/speaker-private.h"
@@ -72,6 +75,7 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 20);
 
 static int open_socket(struct xf_listener *, char **errorp);
 static void open_tls(struct xf_listener *, const char *peer, char **errorp);
+static void drop_conn(struct xf_listener *);
 
 /* ---- Life. ---- */
 
@@ -113,7 +117,7 @@ xf_listener_create(const struct xf_listener_config *config, struct xf_rt *rt,
     xf_listener_set_timers(l, config->stale_ms, config->settle_ms);
 
     *errorp = NULL;
-    l->fd = -1;
+    l->fd = l->parted = -1;
     if (config->tls_peer) {
         open_tls(l, config->tls_peer, errorp);
     } else {
@@ -147,6 +151,9 @@ stop(struct xf_listener *l)
     }
     xf_speaker_conn_destroy(l->conn);
     l->conn = NULL;
+    if (l->parted >= 0) {
+        close(l->parted);
+    }
 }
 
 void
@@ -335,6 +342,19 @@ open_tls(struct xf_listener *l, const char *peer, char **errorp)
     }
 }
 
+/* The device is gone or another one. */
+static void
+lose_device(struct xf_listener *l)
+{
+    close(l->fd);
+    l->fd = -1;
+    if (l->conn) {
+        l->parted = xf_speaker_conn_part(l->conn);
+        VLOG_INFO("%s: %s has gone with its device", l->name, l->conn->peer);
+        drop_conn(l);
+    }
+}
+
 /* Opens the socket again if the device's name has come to mean another one. */
 static void
 device_run(struct xf_listener *l)
@@ -348,7 +368,7 @@ device_run(struct xf_listener *l)
         if (if_nametoindex(l->device) == l->device_index) {
             return;
         }
-        close(l->fd);
+        lose_device(l);
     }
 
     char *error = NULL;
@@ -356,6 +376,10 @@ device_run(struct xf_listener *l)
     if (l->fd >= 0) {
         VLOG_INFO("%s: listening again", l->name);
         l->check_failed = false;
+        if (l->parted >= 0) {
+            xf_speaker_farewell(l->parted, l->device);
+            l->parted = -1;
+        }
     } else if (!l->check_failed) {
         VLOG_WARN("%s: %s; trying again every second", l->name, error);
         l->check_failed = true;
