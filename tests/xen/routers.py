@@ -236,8 +236,14 @@ class Router:
         return float((self.guest("cat /proc/uptime").split() or ["0"])[0])
 
     def has_route(self, prefix):
-        return prefix in self.host.run(
-            "ovs-appctl -vconsole:off xenflow/rule-list " + self.name)
+        """Whether its machine has told the switch of it, by the connection
+        that there is."""
+        text = self.host.run(
+            "for i in router-show rule-list; do "
+            "ovs-appctl -vconsole:off xenflow/$i %s; done" % self.name)
+        return ("speaker connected: true" in text
+                and re.search("^%s .* ospf (?!.*stale)" % re.escape(prefix),
+                              text, re.MULTILINE))
 
     def packets(self):
         """(packets of the machine's data interfaces, both ways; packets that
