@@ -67,7 +67,7 @@ Commands (none: prepare):
   perf lookup       build, then the longest-prefix match beside DPDK's (as root)
   check-xen [--keep] [--pv]
                     build without DPDK, then virtual routers on two emulated
-                    Xen hosts (as root; 15 minutes at most)
+                    Xen hosts (as root; 8 minutes with --pv)
   demo              build, then the demonstration (as root)
   clean             remove ovs/tree and build/
 
