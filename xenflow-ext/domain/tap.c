@@ -57,6 +57,19 @@ attach(const char *name, int *fdp)
     return 0;
 }
 
+/* Prepares 'ifr' for requests about 'name'.  Returns the socket for them or a
+ * negative errno.  That of af_inet_ifreq_ioctl() is no use: processes that work
+ * for Xen close what they inherit. */
+static int
+begin_requests(const char *name, struct ifreq *ifr)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    memset(ifr, 0, sizeof *ifr);
+    ovs_strlcpy(ifr->ifr_name, name, sizeof ifr->ifr_name);
+    return fd < 0 ? -errno : fd;
+}
+
 /* Brings the interface up or takes it down.  Returns 0 or an errno. */
 static int
 set_up(int fd, struct ifreq *ifr, bool up)
@@ -86,16 +99,14 @@ silence(const char *name)
 int
 xf_tap_configure(const char *name)
 {
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ifreq ifr;
+    int fd = begin_requests(name, &ifr);
     int error;
 
     if (fd < 0) {
-        return errno;
+        return -fd;
     }
     silence(name);
-    memset(&ifr, 0, sizeof ifr);
-    ovs_strlcpy(ifr.ifr_name, name, sizeof ifr.ifr_name);
     ifr.ifr_qlen = QUEUE_LENGTH;
     error = ioctl(fd, SIOCSIFTXQLEN, &ifr) ? errno : set_up(fd, &ifr, true);
     close(fd);
@@ -154,15 +165,13 @@ int
 xf_tap_set_addresses(const char *name, struct eth_addr mac, ovs_be32 ip,
                      ovs_be32 netmask)
 {
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ifreq ifr;
+    int fd = begin_requests(name, &ifr);
     int error;
 
     if (fd < 0) {
-        return errno;
+        return -fd;
     }
-    memset(&ifr, 0, sizeof ifr);
-    ovs_strlcpy(ifr.ifr_name, name, sizeof ifr.ifr_name);
     error = set_mac(fd, &ifr, mac);
     if (error == EBUSY) {       /* Xen's cards change it only when down. */
         error = set_up(fd, &ifr, false);
@@ -171,6 +180,22 @@ xf_tap_set_addresses(const char *name, struct eth_addr mac, ovs_be32 ip,
     }
     error = error ? error : set_ipv4(fd, &ifr, SIOCSIFADDR, ip);
     error = error ? error : set_ipv4(fd, &ifr, SIOCSIFNETMASK, netmask);
+    close(fd);
+    return error;
+}
+
+int
+xf_tap_rename(const char *old, const char *new)
+{
+    struct ifreq ifr;
+    int fd = begin_requests(old, &ifr);
+    int error;
+
+    if (fd < 0) {
+        return -fd;
+    }
+    ovs_strlcpy(ifr.ifr_newname, new, sizeof ifr.ifr_newname);
+    error = ioctl(fd, SIOCSIFNAME, &ifr) ? errno : 0;
     close(fd);
     return error;
 }

@@ -30,6 +30,10 @@ char *xf_tap_create(const char *name);
 int xf_tap_set_addresses(const char *name, struct eth_addr, ovs_be32 ip,
                          ovs_be32 netmask);
 
+/* Gives network card 'old', which is down, another name.  Returns 0 or an
+ * errno. */
+int xf_tap_rename(const char *old, const char *new);
+
 /* Sets the queue of network card 'name', keeps the host itself from speaking on
  * it, and brings it up.  Returns 0 or an errno. */
 int xf_tap_configure(const char *name);

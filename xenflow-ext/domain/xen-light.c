@@ -31,12 +31,9 @@
 #include <libxl.h>
 #include <libxl_event.h>
 #include <libxl_utils.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <xenstore.h>
 #include <xentoollog.h>
@@ -411,24 +408,6 @@ check_memory(struct job *job)
 
 /* ---- Network cards. ---- */
 
-static int
-rename_device(const char *old, const char *new)
-{
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq ifr;
-    int error;
-
-    if (fd < 0) {
-        return errno;
-    }
-    memset(&ifr, 0, sizeof ifr);
-    ovs_strlcpy(ifr.ifr_name, old, sizeof ifr.ifr_name);
-    ovs_strlcpy(ifr.ifr_newname, new, sizeof ifr.ifr_newname);
-    error = ioctl(fd, SIOCSIFNAME, &ifr) ? errno : 0;
-    close(fd);
-    return error;
-}
-
 /* Sets values of the back-end of card 'i' in xenstore: frames of the guest are
  * no larger than the wire's, with checksums as far as the back-end has a say;
  * and, to the kernel's driver, that a hotplug script has done its work. */
@@ -471,7 +450,7 @@ set_up_nics(struct job *job)
     for (size_t i = 0; i < job->config->n_nics && !sentence; i++) {
         const char *name = job->config->nics[i].tap;
         char *old = xasprintf("vif%u.%"PRIuSIZE, job->id, i);
-        int error = rename_device(old, name);
+        int error = xf_tap_rename(old, name);
 
         error = error ? error : xf_tap_configure(name);
         error = error ? error : set_back_end(job, xs, i);
