@@ -165,6 +165,7 @@ transmit(void *w_, struct xf_slice *slice, struct ofpbuf *msg)
     struct world *w = w_;
     struct ofp_header *oh = msg->data;
 
+    ovs_assert(ntohs(oh->length) == msg->size);
     if (w->check && !slice && w->speaking) {
         xf_slice_check_confined(xf_slice_get_config(w->speaking), msg);
     }
@@ -180,7 +181,6 @@ transmit(void *w_, struct xf_slice *slice, struct ofpbuf *msg)
     }
     if (slice) {
         w->n_to_controller++;
-        ovs_assert(ntohs(oh->length) == msg->size);
     } else {
         w->n_to_switch++;
         answer_request(w, oh);
@@ -436,7 +436,7 @@ long_packet_out(size_t size)
 }
 
 /* "run CONFIG SLICE SCRIPT": prints what becomes of each line of SCRIPT when
- * the controller of SLICE says it. */
+ * the controller of SLICE says it, or the switch, if it begins with "switch". */
 static void
 cmd_run(struct ovs_cmdl_context *ctx)
 {
@@ -451,6 +451,12 @@ cmd_run(struct ovs_cmdl_context *ctx)
         struct ofpbuf *msg;
 
         printf("> %s\n", line);
+        if (!strncmp(line, "switch ", 7)) {
+            msg = parse_message(line + 7);
+            xf_slice_switch_receive(w.sw, msg, 0);
+            ofpbuf_delete(msg);
+            continue;
+        }
         msg = (!strncmp(line, "long ", 5) ? long_packet_out(atoi(line + 5))
                : parse_message(line));
         w.speaking = slice;

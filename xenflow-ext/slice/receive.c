@@ -260,13 +260,16 @@ handle(struct xf_slice_switch *sw, enum ofptype type,
        const struct ofp_header *oh, long long int now_ms)
 {
     struct ofputil_port_status ps;
+    struct ofpbuf *msg;
 
     switch ((int) type) {
     case OFPTYPE_HELLO:
     case OFPTYPE_ECHO_REPLY:
         break;
     case OFPTYPE_ECHO_REQUEST:
-        sw->ops->transmit(sw->aux, NULL, ofputil_encode_echo_reply(oh));
+        msg = ofputil_encode_echo_reply(oh);
+        ofpmsg_update_length(msg);
+        sw->ops->transmit(sw->aux, NULL, msg);
         break;
     case OFPTYPE_PACKET_IN:
         packet_in(sw, oh, now_ms);
