@@ -69,6 +69,7 @@ Commands (none: prepare):
                     build without DPDK, then virtual routers on two emulated
                     Xen hosts (as root; 8 minutes with --pv)
   demo              build, then the demonstration (as root)
+  demo-xen [--keep] the same on two emulated Xen hosts (as root)
   clean             remove ovs/tree and build/
 
 Options:
@@ -454,7 +455,7 @@ check() {
 # The emulated processor has nothing of what DPDK's build needs.
 check_xen() {
     [ "$(id -u)" = 0 ] || die "the emulated hosts are in network namespaces:\
- run 'sudo ./boot.sh check-xen'"
+ use sudo"
     lab_packages
     need_packages $XEN_PACKAGES
     WITH_DPDK=no BUILD=$TOP/build/nodpdk
@@ -541,18 +542,20 @@ main() {
     case $command in
         prepare) lock; prepare ;;
         build) lock; build ;;
-        check | check-upstream | check-xen | perf | demo)
+        check | check-upstream | check-xen | perf | demo | demo-xen)
             [ $UNPATCHED = no ] ||
                 die "--unpatched goes with prepare and build only" ;;&
         check) check "$@" ;;
         check-upstream) run_script tests/run-upstream "$@" ;;
         check-xen) check_xen "$@" ;;
+        demo-xen) check_xen --demo "$@" ;;
         fuzz) fuzz "$@" ;;
         perf) perf "$@" ;;
         demo) demo "$@" ;;
         clean) clean ;;
         *) die "unknown command '$command': use one of prepare, build, check,\
- check-upstream, check-xen, fuzz, perf, demo, clean (see ./boot.sh --help)" ;;
+ check-upstream, check-xen, fuzz, perf, demo, demo-xen, clean (see\
+ ./boot.sh --help)" ;;
     esac
 }
 
