@@ -57,11 +57,36 @@ struct event {
 struct join_host {
     long long int next_ms;      /* Keep-alive. */
     long long int started_ms;   /* Of the epoch. */
-    struct measure_cpu cpu;     /* At the last keep-alive. */
+    struct measure_cpu cpu;     /* At the last keep-alive, */
+    struct xf_domain_usage ovs; /* and of the switch, */
+    long long int measured_ms;  /* then. */
     struct event events[EVENTS_MAX];    /* Not written yet. */
     size_t n_events, n_sent;
     bool is_off;                /* Everything was stopped for power off. */
 };
+
+/* Percent of one CPU that the switch took since the last time. */
+static double
+switch_cpu(struct join_host *host, long long int now_ms)
+{
+    struct xf_domain_usage now = { 0 };
+    pid_t pid = join_switch_pid();
+    unsigned long long int ms;
+
+    if (pid > 0) {
+        xf_process_usage(pid, &now);
+    }
+    ms = (now.cpu_user_ms + now.cpu_system_ms
+          - host->ovs.cpu_user_ms - host->ovs.cpu_system_ms);
+    if (now.cpu_user_ms < host->ovs.cpu_user_ms
+        || now.cpu_system_ms < host->ovs.cpu_system_ms) {
+        ms = 0;                 /* Another process. */
+    }
+    ms = ms * 100 / MAX(1, now_ms - host->measured_ms);
+    host->ovs = now;
+    host->measured_ms = now_ms;
+    return ms;
+}
 
 struct join_host *
 join_host_create(void)
@@ -70,6 +95,7 @@ join_host_create(void)
 
     host->started_ms = time_wall_msec();
     measure_cpu(&host->cpu);
+    switch_cpu(host, time_msec());
     return host;
 }
 
@@ -245,10 +271,12 @@ write_machine(struct join *j, const struct xfrec_host_state *state)
 }
 
 static void
-write_load(struct join *j, const struct xfrec_host_state *state)
+write_load(struct join *j, const struct xfrec_host_state *state,
+           long long int now_ms)
 {
     static const char *const keys[] = { "cpu-user", "cpu-system",
-                                        "memory-used", "memory-free" };
+                                        "memory-used", "memory-free",
+                                        "switch-cpu" };
     struct measure_memory memory;
     struct measure_cpu cpu;
     double values[ARRAY_SIZE(keys)];
@@ -261,6 +289,7 @@ write_load(struct join *j, const struct xfrec_host_state *state)
     values[1] = (cpu.system - j->host->cpu.system) * 100.0 / total;
     values[2] = memory.total_mb - memory.free_mb;
     values[3] = memory.free_mb;
+    values[4] = switch_cpu(j->host, now_ms);
     j->host->cpu = cpu;
     xfrec_host_state_set_memory(state, memory.total_mb);
     xfrec_host_state_set_load(state, CONST_CAST(const char **, keys), values,
@@ -318,7 +347,8 @@ join_host_write(struct join *j, long long int now_ms)
     if (is_due) {
         j->host->next_ms = now_ms + period_ms(j);
         write_machine(j, state);
-        write_load(j, state);
+        write_load(j, state, now_ms);
+        join_load_write(j, now_ms);
         write_nodes(state);
         write_ports(state);
         xfrec_host_state_set_period_ms(state, period_ms(j));

@@ -131,7 +131,8 @@ monitor(struct ovsdb_idl *idl)
         &xfrec_physical_link_state_col_latency_us,
         &xfrec_physical_link_state_col_measured_ms,
         &xfrec_router_state_col_host, &xfrec_router_state_col_router,
-        &xfrec_router_state_col_state, &xfrec_router_state_col_load,
+        &xfrec_router_state_col_state, &xfrec_router_state_col_routes,
+        &xfrec_router_state_col_load,
         &xfrec_router_state_col_boot, &xfrec_router_state_col_restarts,
         &xfrec_router_state_col_error,
         &xfrec_trace_col_host, &xfrec_trace_col_port,
@@ -376,6 +377,7 @@ join_create(struct xf_domains *domains, const struct join_settings *settings)
     ovs_list_init(&j->dirty);
     ovs_list_init(&j->unwritten);
     j->host = join_host_create();
+    j->load = join_load_create();
     j->trace = join_trace_create();
     if (strcmp(settings->ovs, "none")) {
         j->ovs.idl = ovsdb_idl_create(settings->ovs, &ovsrec_idl_class, false,
@@ -393,6 +395,7 @@ join_destroy(struct join *j)
         db_close(&j->ovs);
     }
     join_host_destroy(j->host);
+    join_load_destroy(j->load);
     join_trace_destroy(j->trace);
     hmap_destroy(&j->routers);
     sset_destroy(&j->replaced);
@@ -654,6 +657,7 @@ join_run(struct join *j, long long int now_ms)
             }
         }
         join_probe_run(j, now_ms);
+        join_load_run(j, now_ms);
         join_trace_run(j, now_ms);
         join_host_power(j);
     }
@@ -676,6 +680,7 @@ join_wait(struct join *j)
     if (join_is_complete(j)) {
         join_host_wait(j);
         join_probe_wait(j);
+        join_load_wait(j);
         join_trace_wait(j);
         HMAP_FOR_EACH (r, node, &j->routers) {
             if (r->due_ms) {

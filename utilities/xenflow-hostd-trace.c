@@ -25,26 +25,17 @@
 
 #include "xenflow-hostd.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include "daemon.h"
-#include "dirs.h"
-#include "jsonrpc.h"
 #include "openvswitch/json.h"
-#include "openvswitch/poll-loop.h"
-#include "packets.h"
-#include "stream.h"
 #include "util.h"
 
-#define ANSWER_MS 5000          /* That the switch has. */
 #define TEXT_MAX 65536          /* Bytes; see xenflow.ovsschema. */
 #define ERROR_MAX 4096
 
 struct join_trace {
     struct uuid question;       /* Which Trace. */
-    struct jsonrpc *rpc;        /* The switch, while it hasn't answered. */
-    long long int deadline_ms;
+    struct join_ask ask;        /* The switch, while it hasn't answered. */
     char *text, *error;         /* The answer, till it is in the database: one
                                  * of the two isn't NULL. */
 };
@@ -58,7 +49,7 @@ join_trace_create(void)
 void
 join_trace_clear(struct join_trace *trace)
 {
-    jsonrpc_close(trace->rpc);
+    join_ask_close(&trace->ask);
     free(trace->text);
     free(trace->error);
     memset(trace, 0, sizeof *trace);
@@ -154,34 +145,8 @@ cut(char *s, size_t max)
 static void
 answer(struct join_trace *trace, char *text, char *error)
 {
-    jsonrpc_close(trace->rpc);
-    trace->rpc = NULL;
     trace->text = text ? cut(text, TEXT_MAX) : NULL;
     trace->error = error ? cut(error, ERROR_MAX) : NULL;
-}
-
-/* Connects to the control socket of ovs-vswitchd.  Returns NULL, or why not. */
-static char *
-open_switch(struct join_trace *trace)
-{
-    char *pidfile = xasprintf("%s/ovs-vswitchd.pid", ovs_rundir());
-    pid_t pid = read_pidfile(pidfile);
-    char *name = xasprintf("unix:%s/ovs-vswitchd.%ld.ctl", ovs_rundir(),
-                           (long int) pid);
-    struct stream *stream;
-    int retval = pid < 0 ? -pid : stream_open(name, &stream, DSCP_DEFAULT);
-    char *error = NULL;
-
-    if (retval) {
-        error = xasprintf("ovs-vswitchd of this host can't be asked (%s: %s): "
-                          "is it running?", pid < 0 ? pidfile : name,
-                          ovs_strerror(retval));
-    } else {
-        trace->rpc = jsonrpc_open(stream);
-    }
-    free(name);
-    free(pidfile);
-    return error;
 }
 
 /* Asks the switch what 'row' says. */
@@ -190,58 +155,24 @@ ask(struct join *j, const struct xfrec_trace *row, long long int now_ms)
 {
     const char *bridge = join_bridge_name(j);
     struct join_trace *trace = j->trace;
-    char *error;
 
     trace->question = row->header_.uuid;
-    trace->deadline_ms = now_ms + ANSWER_MS;
-    error = bridge ? open_switch(trace)
-            : xstrdup("this host has no switch");
-    if (error) {
-        answer(trace, NULL, error);
+    if (!bridge) {
+        answer(trace, NULL, xstrdup("this host has no switch"));
         return;
     }
 
     char *packet = (row->port[0]
                     ? xasprintf("in_port=\"%s\",%s", row->port, row->packet)
                     : xasprintf("in_port=LOCAL,%s", row->packet));
-    struct json *args = json_array_create_3(
+    char *error = join_ask(&trace->ask, "ofproto/trace", json_array_create_3(
         json_string_create("--names"), json_string_create(bridge),
-        json_string_create(packet));
+        json_string_create(packet)), now_ms);
 
     free(packet);
-    /* An error comes back when the answer is looked for. */
-    jsonrpc_send(trace->rpc,
-                 jsonrpc_create_request("ofproto/trace", args, NULL));
-}
-
-/* Looks for the answer of the switch. */
-static void
-listen_to_switch(struct join_trace *trace, long long int now_ms)
-{
-    struct jsonrpc_msg *msg;
-    int error;
-
-    jsonrpc_run(trace->rpc);
-    error = jsonrpc_recv(trace->rpc, &msg);
-    if (error == EAGAIN && now_ms < trace->deadline_ms) {
-        return;
-    } else if (error) {
-        answer(trace, NULL, error == EAGAIN
-               ? xasprintf("ovs-vswitchd of this host hasn't answered for %d "
-                           "seconds", ANSWER_MS / 1000)
-               : xasprintf("ovs-vswitchd of this host didn't answer (%s)",
-                           ovs_retval_to_string(error)));
-        return;
+    if (error) {
+        answer(trace, NULL, error);
     }
-    if (msg->error && msg->error->type == JSON_STRING) {
-        answer(trace, NULL, xstrdup(json_string(msg->error)));
-    } else if (msg->result && msg->result->type == JSON_STRING) {
-        answer(trace, xstrdup(json_string(msg->result)), NULL);
-    } else {
-        answer(trace, NULL, xstrdup("ovs-vswitchd of this host answered "
-                                    "something else than text"));
-    }
-    jsonrpc_msg_destroy(msg);
 }
 
 void
@@ -249,6 +180,7 @@ join_trace_run(struct join *j, long long int now_ms)
 {
     struct join_trace *trace = j->trace;
     const struct xfrec_trace *row;
+    char *text, *error;
 
     if (!uuid_is_zero(&trace->question)
         && (!find_question(j, &trace->question)
@@ -261,17 +193,13 @@ join_trace_run(struct join *j, long long int now_ms)
             ask(j, row, now_ms);
         }
     }
-    if (trace->rpc) {
-        listen_to_switch(trace, now_ms);
+    if (join_ask_run(&trace->ask, now_ms, &text, &error)) {
+        answer(trace, text, error);
     }
 }
 
 void
 join_trace_wait(const struct join *j)
 {
-    if (j->trace->rpc) {
-        jsonrpc_wait(j->trace->rpc);
-        jsonrpc_recv_wait(j->trace->rpc);
-        poll_timer_wait_until(j->trace->deadline_ms);
-    }
+    join_ask_wait(&j->trace->ask);
 }

@@ -29,6 +29,8 @@
  *   xenflow-hostd-port.c    rows -> bridge and ports in Open_vSwitch
  *   xenflow-hostd-host.c    this machine: Host_State, events, power
  *   xenflow-hostd-probe.c   physical links: Physical_Link_State
+ *   xenflow-hostd-ask.c     questions to the switch
+ *   xenflow-hostd-load.c    what routers take: Router_State
  *   xenflow-hostd-trace.c   traced packets: Trace_State
  *   xenflow-hostd-measure.c what the kernel says of it
  *
@@ -59,6 +61,8 @@
 #include "xenflow-ext/xenflow-idl.h"
 
 struct ds;
+struct json;
+struct jsonrpc;
 
 struct join_settings {
     const char *remote;         /* Of XenFlow; NULL: Open_vSwitch says. */
@@ -101,10 +105,13 @@ struct join_router {
     bool settled;               /* Nothing left to do. */
     char *failure;              /* Sentence about the machine, or NULL. */
     char *refusal;              /* About the rows, or NULL. */
+    struct xf_domain_usage usage;   /* Of the machine at 'usage_ms'; */
+    long long int usage_ms;         /* 0: not known. */
     char *warning;              /* Told last, or NULL. */
 };
 
 struct join_host;
+struct join_load;
 struct join_trace;
 
 struct join {
@@ -133,6 +140,7 @@ struct join {
     char *port_trouble;         /* Sentence, or NULL. */
 
     struct join_host *host;     /* See xenflow-hostd-host.c. */
+    struct join_load *load;     /* See xenflow-hostd-load.c. */
     struct join_trace *trace;   /* See xenflow-hostd-trace.c. */
 };
 
@@ -240,6 +248,37 @@ void join_probe_wait(const struct join *);
 bool join_probe_is_due(const struct join *);
 void join_probe_write(struct join *, bool all);
 void join_probe_unwritten(struct join *);
+
+/* ---- xenflow-hostd-ask.c ---- */
+
+/* A command of the switch, under way while 'rpc' isn't NULL. */
+struct join_ask {
+    struct jsonrpc *rpc;
+    long long int deadline_ms;
+};
+
+/* Of ovs-vswitchd, or a negative errno. */
+pid_t join_switch_pid(void);
+/* Begins 'command' with 'args' (takes ownership).  Returns NULL, or why it
+ * can't be asked. */
+char *join_ask(struct join_ask *, const char *command, struct json *args,
+               long long int now_ms) OVS_WARN_UNUSED_RESULT;
+/* Returns true once the answer is there: '*textp' or '*errorp' is the caller's,
+ * the other one is NULL. */
+bool join_ask_run(struct join_ask *, long long int now_ms, char **textp,
+                  char **errorp);
+void join_ask_wait(const struct join_ask *);
+void join_ask_close(struct join_ask *);
+
+/* ---- xenflow-hostd-load.c ---- */
+
+struct join_load *join_load_create(void);
+void join_load_destroy(struct join_load *);
+/* Takes the switch's answer. */
+void join_load_run(struct join *, long long int now_ms);
+void join_load_wait(const struct join *);
+/* Writes it, in transaction j->xf.txn, and asks anew. */
+void join_load_write(struct join *, long long int now_ms);
 
 /* ---- xenflow-hostd-trace.c ---- */
 

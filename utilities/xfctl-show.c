@@ -18,6 +18,8 @@
 
 #include "xfctl.h"
 
+#include <inttypes.h>
+
 #include "openvswitch/json.h"
 #include "ovsdb-idl-provider.h"
 #include "timeval.h"
@@ -36,6 +38,19 @@ put(struct json *object, const char *key, const char *value)
     if (value && value[0]) {
         json_object_put_string(object, key, value);
     }
+}
+
+/* Puts the load 'keys' and 'values', in percent of a CPU and MiB, into 'json'. */
+static void
+put_load(struct json *json, char *const keys[], const double values[],
+         size_t n)
+{
+    struct json *load = json_object_create();
+
+    for (size_t i = 0; i < n; i++) {
+        json_object_put(load, keys[i], json_real_create(values[i]));
+    }
+    json_object_put(json, "load", load);
 }
 
 /* ---- Hosts. ---- */
@@ -65,6 +80,7 @@ host_to_json(struct ovsdb_idl *idl, const struct xfrec_host *host)
     }
     if (state) {
         json_object_put(json, "cfg", json_integer_create(state->cfg));
+        put_load(json, state->key_load, state->value_load, state->n_load);
         put(json, "error", state->error);
     }
     return json;
@@ -159,6 +175,7 @@ router_to_json(struct ovsdb_idl *idl, const struct xfrec_router *router,
         router->destination ? router->destination->name : NULL);
     if (state) {
         json_object_put(json, "routes", json_integer_create(state->routes));
+        put_load(json, state->key_load, state->value_load, state->n_load);
         put(json, "error", state->error);
     }
     json_object_put(json, "interfaces",
@@ -286,6 +303,33 @@ put_state(struct ds *ds, const struct json *object)
     }
 }
 
+static double
+load_get(const struct json *load, const char *key)
+{
+    const struct json *json = shash_find_data(json_object(load), key);
+
+    return json ? json_real(json) : 0;
+}
+
+/* What 'object', a host or a router, takes and holds, as far as it's known. */
+static void
+put_usage(struct ds *ds, const struct json *object)
+{
+    const struct shash *members = json_object(object);
+    const struct json *routes = shash_find_data(members, "routes");
+    const struct json *load = shash_find_data(members, "load");
+
+    if (routes && json_integer(routes)) {
+        ds_put_format(ds, ", %"PRId64" routes", json_integer(routes));
+    }
+    if (load && !shash_is_empty(json_object(load))) {
+        ds_put_format(ds, ", CPU %.0f %%, %.0f MB",
+                      load_get(load, "cpu-user")
+                      + load_get(load, "cpu-system"),
+                      load_get(load, "memory-used"));
+    }
+}
+
 static void put_array(struct ds *, const struct json *object, const char *key,
                       const char *noun, int indent);
 
@@ -307,6 +351,7 @@ put_object(struct ds *ds, const struct json *object, const char *noun,
     if (member(object, "destination")) {
         ds_put_format(ds, ", moving to %s", member(object, "destination"));
     }
+    put_usage(ds, object);
     for (size_t i = 0; i < ARRAY_SIZE(details); i++) {
         if (member(object, details[i])) {
             ds_put_format(ds, " %s", member(object, details[i]));

@@ -245,10 +245,12 @@ XF_DOMAIN_SOURCES = \
 	xenflow-ext/include/xenflow/domain.h
 utilities_xenflow_hostd_SOURCES = \
 	$(XF_DOMAIN_SOURCES) \
+	xf-utilities/xenflow-hostd-ask.c \
 	xf-utilities/xenflow-hostd-frr.c \
 	xf-utilities/xenflow-hostd-guest.c \
 	xf-utilities/xenflow-hostd-host.c \
 	xf-utilities/xenflow-hostd-join.c \
+	xf-utilities/xenflow-hostd-load.c \
 	xf-utilities/xenflow-hostd-measure.c \
 	xf-utilities/xenflow-hostd-measure.h \
 	xf-utilities/xenflow-hostd-port.c \

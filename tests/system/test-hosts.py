@@ -23,6 +23,7 @@ removed, and nothing is left.
 
 XF-04, VN-15, EV-02."""
 
+import json
 import os
 import signal
 import socket
@@ -144,6 +145,21 @@ def check_machines(here):
     wait("an answer of r1", lambda: ask(here, "r1", "hostname") == "r1\n")
 
 
+def check_usage(here):
+    """What machines take, and how many routes routers have, is told."""
+    shown = {}
+
+    def is_told():
+        for net in json.loads(here.database.xfctl("-f", "json", "show"))[
+                "networks"]:
+            for router in net["routers"]:
+                shown[router["name"]] = (router.get("routes", 0),
+                                         router.get("load", {}))
+        return all(shown[name][0] >= 8 and shown[name][1].get(
+            "memory-used", 0) > 50 for name in ROUTERS)
+    wait("routes and load in xfctl show: %s" % shown, is_told, 30)
+
+
 def take_down(here):
     pids = [here.switches[host].machine_pid(router)
             for router, (host, _) in ROUTERS.items() if router != "r3"]
@@ -163,6 +179,7 @@ def test():
     with harness.Up(NAME, text) as here:
         try:
             took = bring_up(here)
+            check_usage(here)
             lost = kill_all(here)
             check_machines(here)
             take_down(here)

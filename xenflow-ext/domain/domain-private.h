@@ -54,6 +54,9 @@ struct xf_domain_backend {
     /* Adds what is the backend's own to an object. */
     void (*show)(const struct xf_domain *, struct json *object);
 
+    /* See xf_domain_get_usage(); NULL: never known. */
+    bool (*usage)(const struct xf_domain *, struct xf_domain_usage *);
+
     /* See xf_domain_set_script(); NULL: has none. */
     char *(*set_script)(struct xf_domain *, const char *,
                         long long int now_ms);

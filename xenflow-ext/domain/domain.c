@@ -188,6 +188,13 @@ xf_domain_set_script(struct xf_domain *d, const char *script,
     return d->backend->set_script(d, script, now_ms);
 }
 
+bool
+xf_domain_get_usage(const struct xf_domain *d, struct xf_domain_usage *usage)
+{
+    memset(usage, 0, sizeof *usage);
+    return d->backend->usage && d->backend->usage(d, usage);
+}
+
 int
 xf_domain_set_host_address(const struct xf_domain *d, const char *tap,
                            struct eth_addr mac, ovs_be32 ip, ovs_be32 netmask)

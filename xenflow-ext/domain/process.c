@@ -31,10 +31,16 @@
 
 #include "openvswitch/poll-loop.h"
 #include "util.h"
+#include "xenflow/domain.h"
 
 #define RECORD "process"
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
-#define START_TIME_FIELD 20     /* Of /proc/PID/stat; the state is 1. */
+/* Of /proc/PID/stat, counted from the state, which is 1. */
+#define UTIME_FIELD 12
+#define STIME_FIELD 13
+#define START_TIME_FIELD 20
+#define RSS_FIELD 22
+#define N_FIELDS RSS_FIELD
 #define EXIT_CANNOT_RUN 127
 
 struct xf_process {
@@ -60,28 +66,54 @@ read_small(const char *path, char *buf, size_t size)
     }
 }
 
-/* Start time of process 'pid' in the kernel's units, or 0 if it has ended. */
-static unsigned long long int
-start_time(pid_t pid)
+/* Reads the numbers that the kernel has of process 'pid' (proc(5), as it counts
+ * them after the name).  Returns false if it has ended. */
+static bool
+read_stat(pid_t pid, unsigned long long int fields[N_FIELDS])
 {
     char *path = xasprintf("/proc/%d/stat", (int) pid);
     char buf[1024], *p, *save = NULL;
-    unsigned long long int start = 0;
 
     read_small(path, buf, sizeof buf);
     free(path);
     p = strrchr(buf, ')');      /* Ends the name, which may be anything. */
     p = p ? strtok_r(p + 1, " ", &save) : NULL;
     if (!p || *p == 'Z' || *p == 'X') {
-        return 0;
+        return false;
     }
-    for (int field = 1; p && field < START_TIME_FIELD; field++) {
+    for (int i = 1; i < N_FIELDS; i++) {
         p = strtok_r(NULL, " ", &save);
+        if (!p) {
+            return false;
+        }
+        fields[i] = strtoull(p, NULL, 10);
     }
-    if (p) {
-        start = strtoull(p, NULL, 10);
+    return true;
+}
+
+/* Start time of process 'pid' in the kernel's units, or 0 if it has ended. */
+static unsigned long long int
+start_time(pid_t pid)
+{
+    unsigned long long int fields[N_FIELDS];
+
+    return read_stat(pid, fields) ? fields[START_TIME_FIELD - 1] : 0;
+}
+
+bool
+xf_process_usage(pid_t pid, struct xf_domain_usage *usage)
+{
+    unsigned long long int fields[N_FIELDS];
+    unsigned long long int ms = 1000 / sysconf(_SC_CLK_TCK);
+
+    if (!read_stat(pid, fields)) {
+        return false;
     }
-    return start;
+    usage->cpu_user_ms = fields[UTIME_FIELD - 1] * ms;
+    usage->cpu_system_ms = fields[STIME_FIELD - 1] * ms;
+    usage->memory_mb = (fields[RSS_FIELD - 1] * sysconf(_SC_PAGESIZE)
+                        / (1024 * 1024));
+    return true;
 }
 
 static char *

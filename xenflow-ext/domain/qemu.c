@@ -695,6 +695,14 @@ qemu_show(const struct xf_domain *d, struct json *object)
     }
 }
 
+static bool
+qemu_usage(const struct xf_domain *d, struct xf_domain_usage *usage)
+{
+    const struct qemu *q = qemu_cast(d);
+
+    return q->process && xf_process_usage(xf_process_pid(q->process), usage);
+}
+
 const struct xf_domain_backend xf_domain_qemu = {
     .name = "qemu",
     .has_taps = true,
@@ -706,4 +714,5 @@ const struct xf_domain_backend xf_domain_qemu = {
     .run = qemu_run,
     .wait = qemu_wait,
     .show = qemu_show,
+    .usage = qemu_usage,
 };

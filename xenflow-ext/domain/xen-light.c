@@ -285,6 +285,8 @@ xf_xen_look_at(const struct uuid *uuid, struct xf_xen_info *info)
         struct uuid found = uuid_of(&dominfo.uuid);
 
         info->presence = presence_of(&dominfo);
+        info->cpu_ms = dominfo.cpu_time / 1000000;
+        info->memory_mb = dominfo.current_memkb / 1024;
         is_there = (uuid_equals(&found, uuid)
                     && info->presence != XF_XEN_ABSENT);
     }

@@ -55,6 +55,7 @@ enum xf_xen_presence {
 struct xf_xen_info {
     enum xf_xen_presence presence;
     unsigned int id;            /* Xen's number. */
+    unsigned long long int cpu_ms, memory_mb;   /* Only xf_xen_look_at(). */
 };
 
 /* NULL if this host can run domains, or a sentence that says why not. */

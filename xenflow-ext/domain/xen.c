@@ -573,6 +573,20 @@ xen_show(const struct xf_domain *d, struct json *object)
     }
 }
 
+/* Xen doesn't tell a domain's own time by user and system. */
+static bool
+xen_usage(const struct xf_domain *d, struct xf_domain_usage *usage)
+{
+    struct xf_xen_info info = { .id = xen_cast(d)->id };
+
+    if (!xf_xen_look_at(&d->config.uuid, &info)) {
+        return false;
+    }
+    usage->cpu_user_ms = info.cpu_ms;
+    usage->memory_mb = info.memory_mb;
+    return true;
+}
+
 #define XEN_BACKEND(NAME)                       \
     {                                           \
         .name = NAME,                           \
@@ -585,6 +599,7 @@ xen_show(const struct xf_domain *d, struct json *object)
         .run = xen_run,                         \
         .wait = xen_wait,                       \
         .show = xen_show,                       \
+        .usage = xen_usage,                     \
     }
 
 const struct xf_domain_backend xf_domain_xen_pv = XEN_BACKEND("xen-pv");

@@ -68,6 +68,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "openvswitch/compiler.h"
 #include "openvswitch/types.h"
@@ -164,8 +165,22 @@ struct xf_domain_status {
     unsigned int n_crashes;     /* As long as this process has lived. */
 };
 
+/* What a machine takes of its host. */
+struct xf_domain_usage {
+    unsigned long long int cpu_user_ms;     /* Since it was started. */
+    unsigned long long int cpu_system_ms;
+    unsigned long long int memory_mb;
+};
+
 const struct xf_domain_config *xf_domain_get_config(const struct xf_domain *);
 void xf_domain_get_status(const struct xf_domain *, struct xf_domain_status *);
+
+/* Fills in what the domain uses; returns false if it isn't in memory, or if
+ * that isn't known. */
+bool xf_domain_get_usage(const struct xf_domain *, struct xf_domain_usage *);
+
+/* The same of process 'pid', be it a domain's or not. */
+bool xf_process_usage(pid_t pid, struct xf_domain_usage *);
 
 /* Begins 'op' on the domain.  Returns NULL, or a sentence that says why not
  * (caller frees), and then nothing changed. */

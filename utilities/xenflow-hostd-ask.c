@@ -1,0 +1,127 @@
+/*
+ * Copyright (c) 2026 The XenFlow Authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Questions to the switch of this host: commands of its control socket, without
+ * waiting for the answer. */
+
+#include <config.h>
+
+#include "xenflow-hostd.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "dirs.h"
+#include "jsonrpc.h"
+#include "openvswitch/json.h"
+#include "openvswitch/poll-loop.h"
+#include "packets.h"
+#include "stream.h"
+#include "util.h"
+
+#define ANSWER_MS 5000          /* That the switch has. */
+
+pid_t
+join_switch_pid(void)
+{
+    char *pidfile = xasprintf("%s/ovs-vswitchd.pid", ovs_rundir());
+    /* read_pidfile() would log that there is none. */
+    pid_t pid = access(pidfile, R_OK) ? -errno : read_pidfile(pidfile);
+
+    free(pidfile);
+    return pid;
+}
+
+char *
+join_ask(struct join_ask *ask, const char *command, struct json *args,
+         long long int now_ms)
+{
+    pid_t pid = join_switch_pid();
+    char *name = xasprintf("unix:%s/ovs-vswitchd.%ld.ctl", ovs_rundir(),
+                           (long int) pid);
+    struct stream *stream;
+    int retval = pid < 0 ? -pid : stream_open(name, &stream, DSCP_DEFAULT);
+    char *error = NULL;
+
+    if (retval) {
+        error = xasprintf("ovs-vswitchd of this host can't be asked (%s: %s): "
+                          "is it running?", pid < 0 ? "its pidfile" : name,
+                          ovs_strerror(retval));
+        json_destroy(args);
+    } else {
+        ask->rpc = jsonrpc_open(stream);
+        ask->deadline_ms = now_ms + ANSWER_MS;
+        /* An error comes back when the answer is looked for. */
+        jsonrpc_send(ask->rpc, jsonrpc_create_request(command, args, NULL));
+    }
+    free(name);
+    return error;
+}
+
+bool
+join_ask_run(struct join_ask *ask, long long int now_ms, char **textp,
+             char **errorp)
+{
+    struct jsonrpc_msg *msg;
+    int retval;
+
+    if (!ask->rpc) {
+        return false;
+    }
+    jsonrpc_run(ask->rpc);
+    retval = jsonrpc_recv(ask->rpc, &msg);
+    if (retval == EAGAIN && now_ms < ask->deadline_ms) {
+        return false;
+    }
+    *textp = *errorp = NULL;
+    if (retval) {
+        *errorp = (retval == EAGAIN
+                   ? xasprintf("ovs-vswitchd of this host hasn't answered for "
+                               "%d seconds", ANSWER_MS / 1000)
+                   : xasprintf("ovs-vswitchd of this host didn't answer (%s)",
+                               ovs_retval_to_string(retval)));
+    } else {
+        if (msg->error && msg->error->type == JSON_STRING) {
+            *errorp = xstrdup(json_string(msg->error));
+        } else if (msg->result && msg->result->type == JSON_STRING) {
+            *textp = xstrdup(json_string(msg->result));
+        } else {
+            *errorp = xstrdup("ovs-vswitchd of this host answered something "
+                              "else than text");
+        }
+        jsonrpc_msg_destroy(msg);
+    }
+    join_ask_close(ask);
+    return true;
+}
+
+void
+join_ask_wait(const struct join_ask *ask)
+{
+    if (ask->rpc) {
+        jsonrpc_wait(ask->rpc);
+        jsonrpc_recv_wait(ask->rpc);
+        poll_timer_wait_until(ask->deadline_ms);
+    }
+}
+
+void
+join_ask_close(struct join_ask *ask)
+{
+    jsonrpc_close(ask->rpc);
+    ask->rpc = NULL;
+}
