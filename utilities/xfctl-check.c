@@ -368,9 +368,11 @@ check_router(struct ctl_context *ctx, xf_row *row)
 {
     const struct xfrec_router *router
         = CONTAINER_OF(row, struct xfrec_router, header_);
-    char *error;
+    char *error = xf_place(ctx, row);
 
-    if (router->host && strcmp(router->host->kind, "xenflow")) {
+    if (error) {
+        return error;
+    } else if (router->host && strcmp(router->host->kind, "xenflow")) {
         return xasprintf("host '%s' is a switch of kind %s: it can't carry "
                          "router '%s'", router->host->name,
                          router->host->kind, router->name);
@@ -389,6 +391,14 @@ check_router(struct ctl_context *ctx, xf_row *row)
     return error ? error : check_protocol(ctx, router, "bgp");
 }
 
+static char *
+check_host(struct ctl_context *ctx OVS_UNUSED, xf_row *row)
+{
+    return (strcmp(xf_string_get(row, &xfrec_host_col_name), XF_ANY) ? NULL
+            : xstrdup("a host can't be called '"XF_ANY"', which is what "
+                      "routers have for any host: choose another name"));
+}
+
 /* What one object may not be beside others; once all its keys are set. */
 char *
 xf_check_object(struct ctl_context *ctx, const struct xf_kind *kind,
@@ -398,6 +408,7 @@ xf_check_object(struct ctl_context *ctx, const struct xf_kind *kind,
         const char *kind;
         char *(*check)(struct ctl_context *, xf_row *);
     } checks[] = {
+        { "host", check_host },
         { "if", check_interface },
         { "segment", check_segment },
         { "trunk", check_trunk },

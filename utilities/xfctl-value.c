@@ -358,6 +358,10 @@ xf_key_set(struct ctl_context *ctx, const struct xf_kind *kind, xf_row *row,
 
     if (key->map_key) {
         return map_set(row, key, text);
+    } else if (key->column == &xfrec_router_col_host
+               && !strcmp(text, XF_ANY)) {
+        xf_place_later(row);
+        return NULL;
     } else if (key->other) {
         return (kind->table == &xfrec_table_link
                 ? link_end_set(ctx, row, key, text)

@@ -464,6 +464,7 @@ try_once(const char *args, struct ctl_command *commands, size_t n,
         ovsdb_idl_txn_set_dry_run(txn);
     }
     ovsdb_idl_txn_add_comment(txn, "xfctl: %s", args);
+    xf_place_none();
     global = xfrec_xf_global_first(idl);
     if (!global) {
         global = xfrec_xf_global_insert(txn);

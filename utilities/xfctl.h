@@ -29,6 +29,7 @@
  *   xfctl-kind.c     the table; finds and creates objects by their names
  *   xfctl-value.c    text of a value <-> datum of a column
  *   xfctl-check.c    what the schema can't say: syntax as the engine has it
+ *   xfctl-place.c    host=any
  *   xfctl-object.c   commands on objects; what goes with a removed object
  *   xfctl-child.c    commands on routes, filters, flows, selections, neighbours
  *   xfctl-rules.c    their words and rows
@@ -127,6 +128,13 @@ void xf_string_set(xf_row *, const struct ovsdb_idl_column *, const char *);
 void xf_integer_set(xf_row *, const struct ovsdb_idl_column *, int64_t);
 void xf_ref_set(xf_row *, const struct ovsdb_idl_column *, xf_row *);
 const struct ovsdb_idl_table_class *xf_table_find(const char *name);
+
+/* xfctl-place.c: a router whose key "host" says XF_ANY gets a host when all its
+ * keys are set. */
+#define XF_ANY "any"
+void xf_place_later(xf_row *router);
+void xf_place_none(void);
+char *xf_place(struct ctl_context *, xf_row *router) OVS_WARN_UNUSED_RESULT;
 
 /* xfctl-check.c */
 char *xf_check_mac(const char *, char **) OVS_WARN_UNUSED_RESULT;

@@ -298,6 +298,7 @@ utilities_xfctl_SOURCES = \
 	xf-utilities/xfctl-import.c \
 	xf-utilities/xfctl-kind.c \
 	xf-utilities/xfctl-object.c \
+	xf-utilities/xfctl-place.c \
 	xf-utilities/xfctl-rules.c \
 	xf-utilities/xfctl-show.c \
 	xf-utilities/xfctl-trace.c \

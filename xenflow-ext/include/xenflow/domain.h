@@ -68,7 +68,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "openvswitch/compiler.h"
 #include "openvswitch/types.h"
@@ -180,7 +179,7 @@ void xf_domain_get_status(const struct xf_domain *, struct xf_domain_status *);
 bool xf_domain_get_usage(const struct xf_domain *, struct xf_domain_usage *);
 
 /* The same of process 'pid', be it a domain's or not. */
-bool xf_process_usage(pid_t pid, struct xf_domain_usage *);
+bool xf_process_usage(int pid, struct xf_domain_usage *);
 
 /* Begins 'op' on the domain.  Returns NULL, or a sentence that says why not
  * (caller frees), and then nothing changed. */
