@@ -67,7 +67,7 @@ Commands (none: prepare):
   perf lookup       build, then the longest-prefix match beside DPDK's (as root)
   check-xen [--keep] [--pv]
                     build without DPDK, then virtual routers on two emulated
-                    Xen hosts (as root; 8 minutes with --pv)
+                    Xen hosts (as root; 6 minutes)
   demo              build, then the demonstration (as root)
   demo-xen [--keep] the same on two emulated Xen hosts (as root)
   clean             remove ovs/tree and build/
