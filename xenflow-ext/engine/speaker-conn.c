@@ -93,14 +93,7 @@ xf_speaker_conn_destroy(struct xf_speaker_conn *conn)
 int
 xf_speaker_conn_part(const struct xf_speaker_conn *conn)
 {
-    const int no = 0;
-    int fd = fcntl(conn->fd, F_DUPFD_CLOEXEC, 0);
-
-    if (fd >= 0) {
-        /* It would give the peer up while that is suspended. */
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &no, sizeof no);
-    }
-    return fd;
+    return fcntl(conn->fd, F_DUPFD_CLOEXEC, 0);
 }
 
 void

@@ -421,16 +421,21 @@ disconnect(struct xf_listener *l, const char *why)
     drop_conn(l);
 }
 
+/* A machine that is suspended, or being saved, answers no keepalive, and believes
+ * in its connection afterwards.  So by a device the connection lives as long as
+ * that. */
 static void
-set_socket_options(int fd)
+set_socket_options(const struct xf_listener *l, int fd)
 {
     const int yes = 1, idle = KEEPALIVE_IDLE_S;
     const int interval = KEEPALIVE_INTERVAL_S, probes = KEEPALIVE_PROBES;
 
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    if (!l->device[0]) {
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    }
     setsockopt_tcp_nodelay(fd);
 }
 
@@ -480,7 +485,7 @@ accept_run(struct xf_listener *l)
         struct ds peer = DS_EMPTY_INITIALIZER;
         ss_format_address(&ss, &peer);
         ds_put_format(&peer, ":%"PRIu16, ss_get_port(&ss));
-        set_socket_options(fd);
+        set_socket_options(l, fd);
         connected(l, fd, NULL, ds_steal_cstr(&peer));
     }
 }
