@@ -35,10 +35,16 @@
 
 #define ANSWER_MS 5000          /* That the switch has. */
 
+static char *
+pidfile_name(void)
+{
+    return xasprintf("%s/ovs-vswitchd.pid", ovs_rundir());
+}
+
 pid_t
 join_switch_pid(void)
 {
-    char *pidfile = xasprintf("%s/ovs-vswitchd.pid", ovs_rundir());
+    char *pidfile = pidfile_name();
     /* read_pidfile() would log that there is none. */
     pid_t pid = access(pidfile, R_OK) ? -errno : read_pidfile(pidfile);
 
@@ -51,16 +57,16 @@ join_ask(struct join_ask *ask, const char *command, struct json *args,
          long long int now_ms)
 {
     pid_t pid = join_switch_pid();
-    char *name = xasprintf("unix:%s/ovs-vswitchd.%ld.ctl", ovs_rundir(),
-                           (long int) pid);
+    char *name = (pid < 0 ? pidfile_name()
+                  : xasprintf("unix:%s/ovs-vswitchd.%ld.ctl", ovs_rundir(),
+                              (long int) pid));
     struct stream *stream;
     int retval = pid < 0 ? -pid : stream_open(name, &stream, DSCP_DEFAULT);
     char *error = NULL;
 
     if (retval) {
         error = xasprintf("ovs-vswitchd of this host can't be asked (%s: %s): "
-                          "is it running?", pid < 0 ? "its pidfile" : name,
-                          ovs_strerror(retval));
+                          "is it running?", name, ovs_strerror(retval));
         json_destroy(args);
     } else {
         ask->rpc = jsonrpc_open(stream);

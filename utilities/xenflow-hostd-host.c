@@ -58,8 +58,8 @@ struct join_host {
     long long int next_ms;      /* Keep-alive. */
     long long int started_ms;   /* Of the epoch. */
     struct measure_cpu cpu;     /* At the last keep-alive, */
-    struct xf_domain_usage ovs; /* and of the switch, */
-    long long int measured_ms;  /* then. */
+    unsigned long long int switch_ms;   /* of the switch, */
+    long long int measured_ms;          /* then. */
     struct event events[EVENTS_MAX];    /* Not written yet. */
     size_t n_events, n_sent;
     bool is_off;                /* Everything was stopped for power off. */
@@ -69,23 +69,20 @@ struct join_host {
 static double
 switch_cpu(struct join_host *host, long long int now_ms)
 {
-    struct xf_domain_usage now = { 0 };
+    struct xf_domain_usage usage = { 0 };
     pid_t pid = join_switch_pid();
     unsigned long long int ms;
+    double percent;
 
     if (pid > 0) {
-        xf_process_usage(pid, &now);
+        xf_process_usage(pid, &usage);
     }
-    ms = (now.cpu_user_ms + now.cpu_system_ms
-          - host->ovs.cpu_user_ms - host->ovs.cpu_system_ms);
-    if (now.cpu_user_ms < host->ovs.cpu_user_ms
-        || now.cpu_system_ms < host->ovs.cpu_system_ms) {
-        ms = 0;                 /* Another process. */
-    }
-    ms = ms * 100 / MAX(1, now_ms - host->measured_ms);
-    host->ovs = now;
+    ms = usage.cpu_user_ms + usage.cpu_system_ms;
+    percent = join_load_percent(ms, host->switch_ms,
+                                now_ms - host->measured_ms);
+    host->switch_ms = ms;
     host->measured_ms = now_ms;
-    return ms;
+    return percent;
 }
 
 struct join_host *

@@ -105,10 +105,9 @@ join_load_wait(const struct join *j)
 
 /* ---- Machines. ---- */
 
-/* Percent of one CPU, rounded, by which a counter of ms has grown. */
-static double
-percent(unsigned long long int new, unsigned long long int old,
-        long long int elapsed_ms)
+double
+join_load_percent(unsigned long long int new, unsigned long long int old,
+                  long long int elapsed_ms)
 {
     return (new > old && elapsed_ms > 0
             ? (100 * (new - old) + elapsed_ms / 2) / elapsed_ms : 0);
@@ -130,10 +129,12 @@ write_machine(struct join *j, struct join_router *r,
         return;
     }
     if (r->usage_ms) {
-        values[0] = percent(usage.cpu_user_ms, r->usage.cpu_user_ms,
-                            now_ms - r->usage_ms);
-        values[1] = percent(usage.cpu_system_ms, r->usage.cpu_system_ms,
-                            now_ms - r->usage_ms);
+        long long int elapsed_ms = now_ms - r->usage_ms;
+
+        values[0] = join_load_percent(usage.cpu_user_ms, r->usage.cpu_user_ms,
+                                      elapsed_ms);
+        values[1] = join_load_percent(usage.cpu_system_ms,
+                                      r->usage.cpu_system_ms, elapsed_ms);
         values[2] = usage.memory_mb;
         xfrec_router_state_set_load(state, CONST_CAST(const char **, keys),
                                     values, ARRAY_SIZE(keys));

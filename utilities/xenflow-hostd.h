@@ -279,6 +279,11 @@ void join_load_run(struct join *, long long int now_ms);
 void join_load_wait(const struct join *);
 /* Writes it, in transaction j->xf.txn, and asks anew. */
 void join_load_write(struct join *, long long int now_ms);
+/* Percent of one CPU, rounded, that a counter of ms has grown by; 0 if it has
+ * begun anew. */
+double join_load_percent(unsigned long long int new,
+                         unsigned long long int old,
+                         long long int elapsed_ms);
 
 /* ---- xenflow-hostd-trace.c ---- */
 

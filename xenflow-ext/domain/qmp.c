@@ -407,7 +407,7 @@ flush(struct xf_qmp *qmp, long long int now_ms)
     qmp->output_ofs = 0;
 }
 
-/* Returns false when there is nothing more to read for now. */
+/* Returns false when all that has come is read. */
 static bool
 receive(struct xf_qmp *qmp, long long int now_ms)
 {
