@@ -253,7 +253,7 @@ network_file(const struct xfrec_router *row, const struct join_place *place,
     if (!join_frr_speaks(row)) {
         ds_put_format(&ds, "guestd --remote=tcp:"IP_FMT":%d --management="
                       MANAGEMENT" --interval=1 --hold=%d\n",
-                      IP_ARGS(place->host_ip), JOIN_FPM_PORT, GUESTD_HOLD_S);
+                      IP_ARGS(place->host_ip), XF_FPM_PORT, GUESTD_HOLD_S);
     }
     return ds_steal_cstr(&ds);
 }

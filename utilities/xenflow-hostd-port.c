@@ -205,7 +205,7 @@ want_router(struct join *j, struct shash *ports,
         join_place_init(&place, &row->header_.uuid);
         smap_add_format(&port->ids, HOSTD"router",
                         "listen="IP_FMT":%d device=%s",
-                        IP_ARGS(place.host_ip), JOIN_FPM_PORT, place.tap);
+                        IP_ARGS(place.host_ip), XF_FPM_PORT, place.tap);
     }
     if (!config && strcmp(row->backend, "none")) {
         return;

@@ -58,6 +58,7 @@
 #include "sset.h"
 #include "svec.h"
 #include "xenflow/domain.h"
+#include "xenflow/ports.h"
 #include "xenflow-ext/xenflow-idl.h"
 
 struct ds;
@@ -189,7 +190,6 @@ void join_router_write(struct join *, struct join_router *);
 /* ---- xenflow-hostd-guest.c ---- */
 
 #define JOIN_PORT_MAX 15        /* Characters. */
-#define JOIN_FPM_PORT 2620
 
 /* What of a router's place on this host goes by its UUID, and so is the same
  * on each host. */
