@@ -57,8 +57,11 @@ def network_file(topology):
     """Text for 'xfctl import'.  What isn't a part of a host (cables,
     neighbours, edges) has no row, but the ports it is plugged into."""
     lines = []
-    for node in topology.of_kind("switch"):
+    hosts = topology.of_kind("switch")
+    for node in hosts:
         lines.append("[host %s]" % node.name)
+        if len(hosts) > 1:
+            lines.append("addresses = %s" % node.underlay.ip)
     for trunk in topology.trunks:
         lines += ["[trunk %s]" % trunk.name.split()[-1],
                   "ends = %s:%s %s:%s" % (

@@ -32,8 +32,12 @@ EDGE_SYSCTLS = {"net.ipv6.conf.all.accept_dad": 0,
                 "net.ipv4.conf.all.rp_filter": 0,
                 "net.ipv4.conf.default.rp_filter": 0}
 MANAGEMENT_IFINDEX = 2
+UNDERLAY_IFINDEX = 99
 # Namespace and folder of the database's server: no node can be called so.
 DATABASE = "xenflow-db"
+# The network by which several hosts reach each other's daemons: a bridge in the
+# namespace of the database, and a device of each host.
+UNDERLAY, UNDERLAY_MAC = "under0", "52:54:00:fd:00:%02x"
 # A token bucket's size, and how long packets may wait for tokens.
 MIN_BURST, BURSTS_PER_S, QUEUE_MS = 16000, 100, 50
 STOP_S = 5
@@ -262,6 +266,20 @@ class Lab:
                              "52:54:00:fe:00:%02x" % number, trunk.ends[1],
                              trunk.ports[1])
 
+    def _make_underlay(self):
+        hosts = self.topology.of_kind("switch")
+        if len(hosts) < 2:
+            return
+        self._ip(DATABASE, ["link add %s type bridge" % UNDERLAY,
+                            "link set %s up" % UNDERLAY])
+        for node in hosts:
+            port = "to-" + node.name
+            self._make_cable(node.name, UNDERLAY, UNDERLAY_IFINDEX,
+                             UNDERLAY_MAC % node.number, DATABASE, port)
+            self._ip(node.name, ["address add %s dev %s"
+                                 % (node.underlay, UNDERLAY)])
+            self._ip(DATABASE, ["link set %s master %s" % (port, UNDERLAY)])
+
     def _limit(self, cable, *ends):
         """Gives a cable its rate and delay, in both directions; 'ends' are
         pairs of node and device."""
@@ -325,6 +343,7 @@ class Lab:
         self._make_namespaces()
         self._make_links()
         self._make_trunks()
+        self._make_underlay()
         self._start_control()
         for name, router in self.routers.items():
             router.start(self.node(name).xenflow)

@@ -153,6 +153,11 @@ class Node:
         the switch."""
         return self.xenflow
 
+    @property
+    def underlay(self):
+        """Address by which other hosts reach this one."""
+        return ipaddress.ip_interface("198.18.0.%d/24" % self.number)
+
     # Management link between a router and its host, the same wherever the
     # router is.
     def management(self, end):
