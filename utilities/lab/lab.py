@@ -105,10 +105,18 @@ class Lab:
             raise system.LabError("lab '%s' has no node '%s' (it has %s)" % (
                 self.name, name, ", ".join(self.topology.nodes))) from None
 
+    def machine(self, name):
+        """The machine of router 'name', at the host that has it now."""
+        for host in self.switches.values():
+            if host.machine_pid(name):
+                return vm.Machine(host, name)
+        return self.machines[name]
+
     def all_machines(self):
         """{name: Machine}, also of routers that were added by xfctl."""
         return {**self.machines, **{
-            name: vm.Machine(host, name) for host in self.switches.values()
+            name: self.machine(name) if name in self.machines
+            else vm.Machine(host, name) for host in self.switches.values()
             for name in host.machines()}}
 
     def environment(self, name):
@@ -124,7 +132,7 @@ class Lab:
         """Runs 'command' (a list) at node 'name'; returns its output."""
         if name in self.machines:
             text = " ".join(quote(word) for word in command)
-            code, output = self.machines[name].command(
+            code, output = self.machine(name).command(
                 text, (data or "").encode())
             output = output.decode(errors="replace")
             if code and check:
