@@ -132,6 +132,7 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/speaker.h \
 	xenflow-ext/engine/stats.c \
 	xenflow-ext/include/xenflow/actions.h \
+	xenflow-ext/include/xenflow/hops.h \
 	xenflow-ext/include/xenflow/ports.h \
 	xenflow-ext/include/xenflow/switch.h \
 	xenflow-ext/seam/xf-credit.c \
