@@ -74,6 +74,8 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/core/mirror-news.h \
 	xenflow-ext/core/mirror.c \
 	xenflow-ext/core/mirror.h \
+	xenflow-ext/core/path.c \
+	xenflow-ext/core/path.h \
 	xenflow-ext/core/rule-match.c \
 	xenflow-ext/core/rule-match.h \
 	xenflow-ext/core/rule-set.c \
@@ -358,6 +360,10 @@ tests_test_xf_listener_SOURCES = \
 	xf-tests/xf-text.c \
 	xf-tests/xf-text.h
 tests_test_xf_listener_LDADD = $(XF_LIBS)
+
+noinst_PROGRAMS += tests/test-xf-path
+tests_test_xf_path_SOURCES = xf-tests/test-xf-path.c
+tests_test_xf_path_LDADD = $(XF_LIBS)
 
 noinst_PROGRAMS += tests/test-xf-rule-set
 tests_test_xf_rule_set_SOURCES = xf-tests/test-xf-rule-set.c
