@@ -66,8 +66,12 @@
  * Cost: a session O(rows); a plan O(cables * log(hosts)).
  *
  * A session and its plans are valid until the database next runs.  Errors are
- * sentences that the caller frees, and leave outputs and session as they were.
- * One thread. */
+ * sentences that the caller frees, and leave outputs as they were; what a plan
+ * had taken before it failed stays taken in the session.  One thread.
+ *
+ *   xenflow-plan.c           ways and transfers
+ *   xenflow-plan-session.c   what is up, and what is taken
+ *   xenflow-plan-row.c       rows of Hop */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -127,10 +131,26 @@ char *xf_plan_transfer(struct xf_plan_session *, const struct xfrec_link *,
                        const struct xf_plan *way, struct xf_plan *planp)
     OVS_WARN_UNUSED_RESULT;
 
+/* Whether the path of 'link', if it is pinned, leads from one end to the other:
+ * NULL, or a sentence.  A link that has a way already keeps a path that its
+ * routers have left, and takes fewest hops as long as it doesn't fit. */
+char *xf_plan_check_path(struct xf_plan_session *, const struct xfrec_link *)
+    OVS_WARN_UNUSED_RESULT;
+
 /* Whether 'plan' takes another way than the hops of generation 'generation' of
  * 'link' do: other hosts or ports, or other VLANs at its ends. */
 bool xf_plan_differs(struct ovsdb_idl *, const struct xfrec_link *,
                      int64_t generation, const struct xf_plan *);
+
+/* Whether the hops in use of 'link' lead from where its one end is to where the
+ * other is, by cables that there are, up or not. */
+bool xf_plan_is_whole(struct ovsdb_idl *, const struct xfrec_link *);
+
+/* Hops of 'link' of generation 'generation', by position; to be freed by the
+ * caller.  With 'generation' -1: of all generations. */
+const struct xfrec_hop **xf_plan_hops(struct ovsdb_idl *,
+                                      const struct xfrec_link *,
+                                      int64_t generation, size_t *n);
 
 /* One more than any that 'link' has had. */
 int64_t xf_plan_next_generation(struct ovsdb_idl *,
@@ -140,7 +160,8 @@ int64_t xf_plan_next_generation(struct ovsdb_idl *,
 void xf_plan_insert(struct ovsdb_idl_txn *, const struct xfrec_link *,
                     int64_t generation, const struct xf_plan *);
 
-/* Which hops xf_plan_remove() removes. */
+/* Which hops xf_plan_remove() removes.  At the end of a migration the second
+ * and the third; to undo one, the second. */
 enum xf_plan_which {
     XF_PLAN_ALL,
     XF_PLAN_UNUSED,             /* Other generations than Link:generation. */

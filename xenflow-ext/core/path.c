@@ -235,7 +235,8 @@ cable_trouble(const struct xf_path_graph *g, const struct xf_path_want *want,
                          c->name, c->name);
     }
     return xasprintf("trunk '%s' has %"PRIu64" of %"PRIu64" bit/s left, and "
-                     "%"PRIu64" are wanted", c->name, bandwidth_left(c),
+                     "%"PRIu64" are wanted: want less, or add a trunk with "
+                     "trunk-add", c->name, bandwidth_left(c),
                      c->bandwidth_bps, want->bandwidth_bps);
 }
 
@@ -480,19 +481,22 @@ follow(const struct xf_path_graph *g, const struct xf_path_want *want,
 
         if (c->hosts[0] != at && c->hosts[1] != at) {
             error = xasprintf("its path comes to host '%s', where trunk '%s' "
-                              "doesn't begin", g->hosts[at].name, c->name);
+                              "doesn't begin: set one that leads from end to "
+                              "end", g->hosts[at].name, c->name);
             break;
         }
         path_add(g, path, pinned[i]);
         at = path->hosts[path->n];
         if (seen[at]) {
-            error = xasprintf("its path comes to host '%s' twice",
+            error = xasprintf("its path comes to host '%s' twice: set "
+                              "one that doesn't",
                               g->hosts[at].name);
         }
         seen[at] = true;
     }
     if (!error && path->hosts[path->n] != want->to) {
-        error = xasprintf("its path ends at host '%s'",
+        error = xasprintf("its path ends at host '%s': set one that leads "
+                          "from end to end",
                           g->hosts[path->hosts[path->n]].name);
     }
     free(seen);
