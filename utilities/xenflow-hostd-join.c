@@ -122,6 +122,12 @@ monitor(struct ovsdb_idl *idl)
         &xfrec_interface_col_segment, &xfrec_interface_col_mac,
         &xfrec_interface_col_addresses, &xfrec_interface_col_mtu,
         &xfrec_interface_col_up, &xfrec_interface_col_vif,
+        &xfrec_link_col_interface1, &xfrec_link_col_interface2,
+        &xfrec_link_col_edge, &xfrec_link_col_generation,
+        &xfrec_hop_col_link, &xfrec_hop_col_generation,
+        &xfrec_hop_col_position, &xfrec_hop_col_host,
+        &xfrec_hop_col_port1, &xfrec_hop_col_vlan1,
+        &xfrec_hop_col_port2, &xfrec_hop_col_vlan2,
         &xfrec_event_col_host, &xfrec_event_col_time_ms,
         &xfrec_event_col_severity, &xfrec_event_col_object,
         &xfrec_event_col_text,
@@ -202,6 +208,12 @@ set_conditions_by_host(struct join *j, const struct uuid *host)
         xfrec_edge_port_add_clause_host(&c, OVSDB_F_EQ, host);
     }
     set_condition(j, &xfrec_table_edge_port, &c);
+    /* Of links, whose condition would be all interfaces of this host, all. */
+    ovsdb_idl_condition_init(&c);
+    if (host) {
+        xfrec_hop_add_clause_host(&c, OVSDB_F_EQ, host);
+    }
+    set_condition(j, &xfrec_table_hop, &c);
     ovsdb_idl_condition_init(&c);
     if (host) {
         xfrec_physical_link_add_clause_host1(&c, OVSDB_F_EQ, host);
@@ -503,7 +515,15 @@ take_others(struct join *j)
     const struct xfrec_physical_link *link;
     const struct xfrec_edge_port *edge;
     const struct xfrec_segment *segment;
+    const struct xfrec_link *vlink;
+    const struct xfrec_hop *hop;
 
+    XFREC_LINK_FOR_EACH_TRACKED (vlink, j->xf.idl) {
+        j->ports_dirty = true;
+    }
+    XFREC_HOP_FOR_EACH_TRACKED (hop, j->xf.idl) {
+        j->ports_dirty = true;
+    }
     XFREC_SEGMENT_FOR_EACH_TRACKED (segment, j->xf.idl) {
         j->ports_dirty = true;
     }

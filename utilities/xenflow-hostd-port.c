@@ -20,8 +20,10 @@
  *   machine is in external_ids of its Interface row, as words of the switch's
  *   commands: hostd-router (listen=, device=), hostd-port-NAME (vif=, ifindex=).
  * - Each interface of a machine that is in a segment is a port with the tap's
- *   name and the segment's VLAN, and iface-id and attached-mac.
- * - Ends of physical links carry all VLANs; edge ports those of their segments.
+ *   name and the segment's VLAN, and iface-id and attached-mac.  One that is in
+ *   a virtual link has the VLAN of the link's hop at its router on this host.
+ * - Ends of physical links carry all VLANs; edge ports those of their segments,
+ *   or the one they have as the end of a link.
  *
  * Which ports there should be is computed as a whole and compared: O(ports) per
  * change.
@@ -149,17 +151,57 @@ guest_ifindex(const struct xf_domain_config *config, const char *tap)
     return 0;
 }
 
+/* Whether 'hop' is nearer to what side 'side' of 'link' is to have here than
+ * 'best' (NULL: none): the generation in use if 'in_use', else the newest; a way
+ * before a transfer. */
+static bool
+is_better_hop(const struct xfrec_hop *hop, const struct xfrec_hop *best,
+              bool in_use)
+{
+    return ((!in_use || hop->generation == hop->link->generation)
+            && (!best || hop->generation > best->generation
+                || (hop->generation == best->generation
+                    && hop->position < best->position)));
+}
+
+/* The VLAN of 'iface' on this host if it is an end of a link, or -1. */
+static int
+link_tag(const struct join *j, const struct xfrec_interface *iface)
+{
+    /* A router that is about to come has only the way that is being made. */
+    bool in_use = iface->router->host == j->me;
+    const struct xfrec_hop *hop, *best = NULL;
+    bool best_side2 = false;
+
+    XFREC_HOP_FOR_EACH (hop, j->xf.idl) {
+        bool side2 = hop->link && hop->link->interface2 == iface;
+
+        if (hop->host == j->me && hop->link
+            && (side2 || hop->link->interface1 == iface)
+            && !strcmp(side2 ? hop->port2 : hop->port1, iface->router->name)
+            && is_better_hop(hop, best, in_use)) {
+            best = hop;
+            best_side2 = side2;
+        }
+    }
+    return !best ? -1 : best_side2 ? best->vlan2 : best->vlan1;
+}
+
 /* The port of 'iface'; 'router' is that of its router, which is told of it. */
 static void
-want_vif(struct shash *ports, struct port *router,
+want_vif(const struct join *j, struct shash *ports, struct port *router,
          const struct xfrec_interface *iface,
          const struct xf_domain_config *config)
 {
     char name[JOIN_PORT_MAX + 1];
     unsigned int card;
-    int ifindex;
+    int ifindex, tag;
 
-    if (!iface->segment || (!config && !iface->vif[0])) {
+    if (!config && !iface->vif[0]) {
+        return;
+    }
+    tag = iface->segment ? iface->segment->vlan : link_tag(j, iface);
+    if (tag < 0) {
         return;
     }
     join_vif_name(iface, name);
@@ -170,7 +212,7 @@ want_vif(struct shash *ports, struct port *router,
     }
 
     struct port *port = port_get(ports, name);
-    port->tag = iface->segment->vlan;
+    port->tag = tag;
     smap_add_format(&port->ids, "iface-id", UUID_FMT,
                     UUID_ARGS(&iface->header_.uuid));
     smap_add(&port->ids, "attached-mac", iface->mac);
@@ -212,29 +254,44 @@ want_router(struct join *j, struct shash *ports,
     }
     ifaces = join_interfaces(j, row, &n);
     for (size_t i = 0; i < n; i++) {
-        want_vif(ports, port, ifaces[i], config);
+        want_vif(j, ports, port, ifaces[i], config);
     }
     free(ifaces);
 }
 
+static bool
+is_linked(const struct join *j, const struct xfrec_edge_port *edge)
+{
+    const struct xfrec_link *link;
+
+    XFREC_LINK_FOR_EACH (link, j->xf.idl) {
+        if (link->edge == edge) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Returns a sentence, or NULL. */
 static char *
-want_edge(struct shash *ports, const struct xfrec_edge_port *edge)
+want_edge(const struct join *j, struct shash *ports,
+          const struct xfrec_edge_port *edge)
 {
     struct port *port;
 
-    if (!edge->segment) {
-        return NULL;            /* The end of a link. */
-    } else if (edge->vlan && edge->vlan != edge->segment->vlan) {
+    if (!edge->segment && !is_linked(j, edge)) {
+        return NULL;            /* Nothing uses it. */
+    } else if (edge->segment && edge->vlan && edge->vlan != edge->segment->vlan) {
         return xasprintf("edge %s:%s:%"PRId64": segment %s has VLAN %"PRId64
                          ", and a port can't have another VLAN than its "
                          "segment", edge->host->name, edge->port, edge->vlan,
                          edge->segment->name, edge->segment->vlan);
     }
     port = port_get(ports, edge->port);
-    if (!edge->vlan) {
+    if (edge->segment && !edge->vlan) {
         port->tag = edge->segment->vlan;
     } else {
+        /* VLAN 0, of a link: what is untagged, and nothing else. */
         port->trunks = xrealloc(port->trunks, (port->n_trunks + 1)
                                 * sizeof *port->trunks);
         port->trunks[port->n_trunks++] = edge->vlan;
@@ -265,9 +322,9 @@ want_all(struct join *j, struct shash *ports)
     }
     XFREC_EDGE_PORT_FOR_EACH (edge, j->xf.idl) {
         if (edge->host == j->me && !trouble) {
-            trouble = want_edge(ports, edge);
+            trouble = want_edge(j, ports, edge);
         } else if (edge->host == j->me) {
-            free(want_edge(ports, edge));
+            free(want_edge(j, ports, edge));
         }
     }
     free(j->port_trouble);

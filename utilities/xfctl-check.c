@@ -198,6 +198,23 @@ xf_make_mac(struct ctl_context *ctx, xf_row *row)
     ds_destroy(&ds);
 }
 
+/* An interface is in a segment or in a link. */
+static char * OVS_WARN_UNUSED_RESULT
+check_not_linked(struct ctl_context *ctx, const struct xfrec_interface *iface)
+{
+    const struct xfrec_link *link;
+
+    XFREC_LINK_FOR_EACH (link, ctx->idl) {
+        if (iface->segment && (link->interface1 == iface
+                               || link->interface2 == iface)) {
+            return xasprintf("interface '%s:%s' is an end of link '%s': "
+                             "remove that before it is in a segment",
+                             iface->router->name, iface->name, link->name);
+        }
+    }
+    return NULL;
+}
+
 static char * OVS_WARN_UNUSED_RESULT
 check_interface(struct ctl_context *ctx, xf_row *row)
 {
@@ -214,7 +231,8 @@ check_interface(struct ctl_context *ctx, xf_row *row)
         ds_destroy(&ds);
         return error;
     }
-    return NULL;
+    return check_not_linked(ctx, CONTAINER_OF(row, struct xfrec_interface,
+                                              header_));
 }
 
 static char * OVS_WARN_UNUSED_RESULT
@@ -232,7 +250,24 @@ check_segment(struct ctl_context *ctx, xf_row *row)
                              vlan);
         }
     }
-    return NULL;
+    return xf_link_check_vlan(ctx->idl, vlan, NULL);
+}
+
+static char * OVS_WARN_UNUSED_RESULT
+check_edge(struct ctl_context *ctx, xf_row *row)
+{
+    const struct xfrec_edge_port *edge
+        = CONTAINER_OF(row, struct xfrec_edge_port, header_);
+    const struct xfrec_link *link;
+
+    XFREC_LINK_FOR_EACH (link, ctx->idl) {
+        if (link->edge == edge && edge->segment) {
+            return xasprintf("edge port '%s:%s' is an end of link '%s': "
+                             "remove that before it is in a segment",
+                             edge->host->name, edge->port, link->name);
+        }
+    }
+    return xf_link_check_vlan(ctx->idl, edge->vlan, &edge->host->header_);
 }
 
 static bool
@@ -319,6 +354,12 @@ check_link(struct ctl_context *ctx, xf_row *row)
                          "(if-set ... segment=) before it is an end of link "
                          "'%s'", iface->router->name, iface->name,
                          iface->segment->name, link->name);
+    }
+    if (link->edge && link->edge->segment) {
+        return xasprintf("edge port '%s:%s' is in segment '%s': take it out "
+                         "(edge-set ... segment=) before it is an end of link "
+                         "'%s'", link->edge->host->name, link->edge->port,
+                         link->edge->segment->name, link->name);
     }
     XFREC_LINK_FOR_EACH (other, ctx->idl) {
         if (other != link && shares_end(link, other)) {
@@ -411,6 +452,7 @@ xf_check_object(struct ctl_context *ctx, const struct xf_kind *kind,
         { "host", check_host },
         { "if", check_interface },
         { "segment", check_segment },
+        { "edge", check_edge },
         { "trunk", check_trunk },
         { "link", check_link },
         { "router", check_router },

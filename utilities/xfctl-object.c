@@ -220,6 +220,9 @@ describe(struct ctl_context *ctx, xf_row *row)
     const struct xf_kind *kind = xf_kind_of_table(table);
     struct ds ds = DS_EMPTY_INITIALIZER;
 
+    if (row->table->class_ == &xfrec_table_hop) {
+        return describe(ctx, xf_ref_get(ctx->idl, row, &xfrec_hop_col_link));
+    }
     ds_put_format(&ds, "%s '", kind ? xf_kind_noun(kind) : table);
     if (kind) {
         xf_object_name(ctx->idl, kind, row, &ds);
@@ -302,9 +305,13 @@ xf_object_remove(struct ctl_context *ctx, const struct xf_kind *kind,
     xf_object_name(ctx->idl, kind, row, &name);
     collect(ctx, row, all, &gone, &users);
     error = find_user(ctx, kind, ds_cstr(&name), &gone, &users);
+    error = error ? error : xf_link_check_removal(&gone);
     if (!error) {
         if (kind->table == &xfrec_table_host) {
             remove_states(ctx, ds_cstr(&name));
+        }
+        if (kind->table == &xfrec_table_physical_link) {
+            xf_wire_later(row);
         }
         HMAPX_FOR_EACH (node, &gone) {
             ovsdb_idl_txn_delete(node->data);
@@ -522,6 +529,10 @@ register_kind(const struct xf_kind *kind)
         { NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, RO },
     };
 
+    if (kind->table == &xfrec_table_link) {
+        /* Shown otherwise: see xfctl-link.c. */
+        syntax[ARRAY_SIZE(syntax) - 2].name = NULL;
+    }
     /* Registered commands are pointed to, and stay until the end. */
     ctl_register_commands(xmemdup(syntax, sizeof syntax));
 }

@@ -130,5 +130,6 @@ xf_place(struct ctl_context *ctx, xf_row *row)
                          router->name, router->backend);
     }
     xfrec_router_set_host(router, best);
+    xf_wire_later(row);
     return NULL;
 }

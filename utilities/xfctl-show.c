@@ -183,30 +183,6 @@ router_to_json(struct ovsdb_idl *idl, const struct xfrec_router *router,
     return json;
 }
 
-static struct json *
-link_to_json(struct ovsdb_idl *idl, const struct xfrec_link *link)
-{
-    const struct xf_kind *kind = xf_kind_find("link");
-    const struct xfrec_link_state *state;
-    struct json *json = json_object_create();
-    struct ds ds = DS_EMPTY_INITIALIZER;
-
-    put(json, "name", link->name);
-    xf_key_get(idl, &link->header_, &kind->keys[0], &ds);
-    ds_put_char(&ds, ' ');
-    xf_key_get(idl, &link->header_, &kind->keys[1], &ds);
-    put(json, "ends", ds_cstr(&ds));
-    ds_destroy(&ds);
-    XFREC_LINK_STATE_FOR_EACH (state, idl) {
-        if (uuid_equals(&state->link, &link->header_.uuid)
-            && (state->proven || state->error[0])) {
-            put(json, "state", state->proven ? "proven" : "broken");
-            put(json, "error", state->error);
-        }
-    }
-    return json;
-}
-
 /* ---- All. ---- */
 
 struct show {
@@ -228,8 +204,8 @@ row_to_json(const struct show *show, const struct xf_kind *kind, xf_row *row)
         return router_to_json(show->idl, CONTAINER_OF(
             row, struct xfrec_router, header_), show->ifaces, show->n_ifaces);
     } else {
-        return link_to_json(show->idl, CONTAINER_OF(row, struct xfrec_link,
-                                                    header_));
+        return xf_link_to_json(show->idl, CONTAINER_OF(row, struct xfrec_link,
+                                                       header_), false);
     }
 }
 
@@ -339,7 +315,8 @@ put_object(struct ds *ds, const struct json *object, const char *noun,
            int indent)
 {
     static const char *const details[] = { "ends", "segment", "mac",
-                                           "addresses", "latency" };
+                                           "addresses", "latency", "way",
+                                           "bandwidth", "sides", "of" };
     const char *role = member(object, "role");
 
     ds_put_format(ds, "%*s%s %s", indent, "", role ? role : noun,
@@ -364,6 +341,7 @@ put_object(struct ds *ds, const struct json *object, const char *noun,
     }
     put_array(ds, object, "interfaces", "interface", indent + 4);
     put_array(ds, object, "routers", "router", indent + 4);
+    put_array(ds, object, "hops", "hop", indent + 4);
 }
 
 static void
@@ -374,6 +352,18 @@ put_array(struct ds *ds, const struct json *object, const char *key,
 
     for (size_t i = 0; array && i < array->array.n; i++) {
         put_object(ds, array->array.elems[i], noun, indent);
+    }
+}
+
+void
+xf_tree_put(struct ds *ds, const struct json *json, const char *key,
+            const char *noun)
+{
+    if (xf_json) {
+        json_to_ds(shash_find_data(json_object(json), key), JSSF_SORT, ds);
+        ds_put_char(ds, '\n');
+    } else {
+        put_array(ds, json, key, noun, 0);
     }
 }
 

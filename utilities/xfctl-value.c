@@ -347,10 +347,9 @@ trunk_end_set(struct ctl_context *ctx, xf_row *row, const struct xf_field *key,
     return error;
 }
 
-/* Sets 'key' of 'row', an object of 'kind', to 'text'. */
-char *
-xf_key_set(struct ctl_context *ctx, const struct xf_kind *kind, xf_row *row,
-           const struct xf_field *key, const char *text)
+static char * OVS_WARN_UNUSED_RESULT
+key_set(struct ctl_context *ctx, const struct xf_kind *kind, xf_row *row,
+        const struct xf_field *key, const char *text)
 {
     const struct ovsdb_type *type = &key->column->type;
     struct ovsdb_datum datum;
@@ -381,6 +380,31 @@ xf_key_set(struct ctl_context *ctx, const struct xf_kind *kind, xf_row *row,
     if (!error) {
         ovsdb_idl_txn_write(row, key->column, &datum);
     }
+    return error;
+}
+
+/* Sets 'key' of 'row', an object of 'kind', to 'text'. */
+char *
+xf_key_set(struct ctl_context *ctx, const struct xf_kind *kind, xf_row *row,
+           const struct xf_field *key, const char *text)
+{
+    struct ds before = DS_EMPTY_INITIALIZER;
+    struct ds after = DS_EMPTY_INITIALIZER;
+    char *error;
+
+    if (!xf_wire_depends(kind, key)) {
+        return key_set(ctx, kind, row, key, text);
+    }
+    xf_key_get(ctx->idl, row, key, &before);
+    error = key_set(ctx, kind, row, key, text);
+    if (!error) {
+        xf_key_get(ctx->idl, row, key, &after);
+        if (strcmp(ds_cstr(&before), ds_cstr(&after))) {
+            xf_wire_later(row);
+        }
+    }
+    ds_destroy(&before);
+    ds_destroy(&after);
     return error;
 }
 

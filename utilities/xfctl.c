@@ -94,6 +94,8 @@ usage: %s [OPTIONS] COMMAND [ARG...] [-- COMMAND [ARG...]]...\n\
   select-add ROUTER MATCH via=INTERFACE [direction=D] [priority=N]\n\
   neigh-add ROUTER INTERFACE ADDRESS MAC\n\
     and -del, -list of each: see xfctl(8)\n\
+  link-show [LINK]            print ways of links\n\
+  link-plan LINK...           look for better ones, after a trunk failed\n\
 %s%s\n\
 Options:\n\
   --db=DATABASE               connect to DATABASE\n\
@@ -384,6 +386,10 @@ run_commands(struct ctl_command *commands, size_t n, struct ovsdb_idl *idl,
         ctl_context_done_command(&ctx, &commands[i]);
         try_again = ctx.try_again;
     }
+    char *error = try_again ? NULL : xf_wire(&ctx);
+    if (error) {
+        ctl_fatal("%s", error);
+    }
     ctl_context_done(&ctx, NULL);
     return !try_again;
 }
@@ -465,6 +471,7 @@ try_once(const char *args, struct ctl_command *commands, size_t n,
     }
     ovsdb_idl_txn_add_comment(txn, "xfctl: %s", args);
     xf_place_none();
+    xf_wire_none();
     global = xfrec_xf_global_first(idl);
     if (!global) {
         global = xfrec_xf_global_insert(txn);
@@ -625,6 +632,7 @@ main(int argc, char *argv[])
     ctl_register_commands(commands_of_ours);
     xf_object_commands_register();
     xf_child_commands_register();
+    xf_link_commands_register();
     xf_vm_commands_register();
 
     char *args = process_escape_args(argv);

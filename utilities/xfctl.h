@@ -30,6 +30,7 @@
  *   xfctl-value.c    text of a value <-> datum of a column
  *   xfctl-check.c    what the schema can't say: syntax as the engine has it
  *   xfctl-place.c    host=any
+ *   xfctl-link.c     ways of virtual links
  *   xfctl-object.c   commands on objects; what goes with a removed object
  *   xfctl-child.c    commands on routes, filters, flows, selections, neighbours
  *   xfctl-rules.c    their words and rows
@@ -50,6 +51,8 @@
 #include "ovsdb-idl.h"
 #include "xenflow-ext/xenflow-idl.h"
 
+struct hmapx;
+struct json;
 struct sset;
 
 typedef const struct ovsdb_idl_row xf_row;
@@ -136,6 +139,19 @@ void xf_place_later(xf_row *router);
 void xf_place_none(void);
 char *xf_place(struct ctl_context *, xf_row *router) OVS_WARN_UNUSED_RESULT;
 
+/* xfctl-link.c: what was set otherwise than it was, and the ways that links get
+ * for it once all commands have run. */
+void xf_wire_none(void);
+void xf_wire_later(xf_row *);
+bool xf_wire_depends(const struct xf_kind *, const struct xf_field *);
+char *xf_wire(struct ctl_context *) OVS_WARN_UNUSED_RESULT;
+char *xf_link_check_removal(const struct hmapx *gone) OVS_WARN_UNUSED_RESULT;
+char *xf_link_check_vlan(struct ovsdb_idl *, int64_t vlan, xf_row *host)
+    OVS_WARN_UNUSED_RESULT;
+struct json *xf_link_to_json(struct ovsdb_idl *, const struct xfrec_link *,
+                             bool whole);
+void xf_link_commands_register(void);
+
 /* xfctl-check.c */
 char *xf_check_mac(const char *, char **) OVS_WARN_UNUSED_RESULT;
 char *xf_check_prefix(const char *, char **) OVS_WARN_UNUSED_RESULT;
@@ -219,6 +235,9 @@ void xf_file_destroy(struct xf_file *);
 void xf_cmd_import(struct ctl_context *);
 void xf_cmd_export(struct ctl_context *);
 void xf_cmd_show(struct ctl_context *);
+/* Prints the array 'key' of 'json' as "show" prints objects. */
+void xf_tree_put(struct ds *, const struct json *, const char *key,
+                 const char *noun);
 bool xf_host_is_up(const struct xfrec_host_state *, long long int now_ms);
 char *xf_wait_check(struct ovsdb_idl *, int64_t cfg, bool *done)
     OVS_WARN_UNUSED_RESULT;

@@ -74,6 +74,8 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/core/mirror-news.h \
 	xenflow-ext/core/mirror.c \
 	xenflow-ext/core/mirror.h \
+	xenflow-ext/core/path.c \
+	xenflow-ext/core/path.h \
 	xenflow-ext/core/rule-match.c \
 	xenflow-ext/core/rule-match.h \
 	xenflow-ext/core/rule-set.c \
@@ -132,6 +134,7 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/speaker.h \
 	xenflow-ext/engine/stats.c \
 	xenflow-ext/include/xenflow/actions.h \
+	xenflow-ext/include/xenflow/hops.h \
 	xenflow-ext/include/xenflow/ports.h \
 	xenflow-ext/include/xenflow/switch.h \
 	xenflow-ext/seam/xf-credit.c \
@@ -290,14 +293,25 @@ utilities_xenflow_traffic_SOURCES = \
 	xf-utilities/xenflow-traffic.c \
 	xf-utilities/xenflow-traffic.h
 
+# Ways of virtual links, for xfctl and xenflow-manager, which link
+# ofproto/libofproto.la for core/path.
+XF_PLAN_SOURCES = \
+	xf-utilities/xenflow-plan-private.h \
+	xf-utilities/xenflow-plan-row.c \
+	xf-utilities/xenflow-plan-session.c \
+	xf-utilities/xenflow-plan.c \
+	xf-utilities/xenflow-plan.h
+
 bin_PROGRAMS += utilities/xfctl
 utilities_xfctl_SOURCES = \
+	$(XF_PLAN_SOURCES) \
 	xf-utilities/xfctl-check.c \
 	xf-utilities/xfctl-child.c \
 	xf-utilities/xfctl-export.c \
 	xf-utilities/xfctl-file.c \
 	xf-utilities/xfctl-import.c \
 	xf-utilities/xfctl-kind.c \
+	xf-utilities/xfctl-link.c \
 	xf-utilities/xfctl-object.c \
 	xf-utilities/xfctl-place.c \
 	xf-utilities/xfctl-rules.c \
@@ -357,6 +371,16 @@ tests_test_xf_listener_SOURCES = \
 	xf-tests/xf-text.c \
 	xf-tests/xf-text.h
 tests_test_xf_listener_LDADD = $(XF_LIBS)
+
+noinst_PROGRAMS += tests/test-xf-path
+tests_test_xf_path_SOURCES = xf-tests/test-xf-path.c
+tests_test_xf_path_LDADD = $(XF_LIBS)
+
+noinst_PROGRAMS += tests/test-xf-plan
+tests_test_xf_plan_SOURCES = \
+	$(XF_PLAN_SOURCES) \
+	xf-tests/test-xf-plan.c
+tests_test_xf_plan_LDADD = $(XF_LIBS)
 
 noinst_PROGRAMS += tests/test-xf-rule-set
 tests_test_xf_rule_set_SOURCES = xf-tests/test-xf-rule-set.c

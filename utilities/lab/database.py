@@ -74,13 +74,26 @@ def network_file(topology):
             lines += ["[segment %s]" % segment.name,
                       "vlan = %d" % segment.vlan,
                       "network = " + topology.name]
+        if segment.switch:
             lines += _edges(topology, segment)
     for element in topology.elements.values():
         lines += _element(topology, element)
     for node in topology.of_kind("vm", "frr", "bare"):
         if node.xenflow:
             lines += _router(topology, node)
+    for segment in topology.segments.values():
+        if segment.is_link:
+            # An edge port can be the second end alone.
+            ends = sorted(segment.ifaces, key=lambda i: not i.node.xenflow)
+            lines += ["[link %s]" % segment.name,
+                      "ends = " + " ".join(map(_end, ends))]
     return "\n".join(lines) + "\n"
+
+
+def _end(iface):
+    """What a link calls its end."""
+    return ("%s:%s" % (iface.node.name, iface.name) if iface.node.xenflow
+            else "%s:%s" % (iface.host, iface.port))
 
 
 def _edges(topology, segment):
@@ -89,7 +102,8 @@ def _edges(topology, segment):
     for iface in segment.ifaces:
         if not iface.node.xenflow and iface.port not in via:
             yield "[edge %s:%s]" % (iface.host, iface.port)
-            yield "segment = " + segment.name
+            if not segment.is_link:
+                yield "segment = " + segment.name
 
 
 def _texts(key, texts):
@@ -136,7 +150,7 @@ def _router(topology, node):
     yield "separated = " + ("true" if node.separated else "false")
     for iface in node.ifaces:
         yield "%s = %s %s mac=%s vif=%s%s" % (
-            iface.name, iface.segment.name,
+            iface.name, "-" if iface.segment.is_link else iface.segment.name,
             " ".join(map(str, iface.addresses)), iface.mac, iface.port,
             "" if node.kind == "vm" else " ifindex=%d" % iface.ifindex)
     if node.kind == "vm":

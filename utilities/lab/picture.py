@@ -61,7 +61,7 @@ def as_data(topology):
                 "addresses": [str(a) for a in i.addresses]}
                 for i in n.ifaces]} for n in topology.nodes.values()],
         "segments": [{
-            "name": s.name, "switch": s.switch, "vlan": s.vlan,
+            "name": s.name, "switch": s.switch, "vlan": s.vlan or None,
             "ends": [[i.node.name, i.name] for i in s.ifaces],
             **cable(s.cable)} for s in topology.segments.values()],
         "links": [{"ends": list(t.ends), **cable(t)}
@@ -72,15 +72,23 @@ def as_data(topology):
             "select": e.select} for e in topology.elements.values()]}
 
 
+def _place(iface):
+    """What an interface is plugged into."""
+    segment = iface.segment
+    if segment.is_link:
+        return "link %s at %s" % (segment.name, iface.host)
+    if segment.switch:
+        return "%s, VLAN %d of %s" % (segment.name, segment.vlan, iface.host)
+    return "cable %s" % segment.name
+
+
 def as_text(topology):
     """The topology as a page for people."""
     lines = ["lab %s" % topology.name]
     for node in topology.nodes.values():
         lines.append("%-8s %s" % (node.name, describe(node)))
         for i in node.ifaces:
-            where = ("%s, VLAN %d of %s" % (i.segment.name, i.segment.vlan,
-                                            i.host)
-                     if i.segment.switch else "cable %s" % i.segment.name)
+            where = _place(i)
             lines.append("  %-6s %-24s %s" % (
                 i.name, where, " ".join(map(str, i.addresses))))
     for element in topology.elements.values():
@@ -105,7 +113,7 @@ def as_dot(topology):
         lines.append("    label=\"%s\"; style=rounded;" % host.name)
         lines.append("    \"%s\" [shape=box3d];" % host.name)
         for s in topology.segments.values():
-            if s.switch == host.name:
+            if s.switch == host.name and not s.is_link:
                 lines.append("    \"%s\" [shape=plaintext, label=\"%s\\nVLAN "
                              "%d\"];" % (s.name, s.name, s.vlan))
         for node in topology.nodes.values():
@@ -123,7 +131,7 @@ def as_dot(topology):
         lines += ["  \"%s\" -- \"%s\";" % (element.name, s.name)
                   for s in element.segments]
     for s in topology.segments.values():
-        if s.switch:
+        if s.vlan:
             lines += ["  \"%s\" -- \"%s\" [label=\"%s\"];" % (
                 i.node.name, s.name, i.name) for i in s.ifaces]
         else:

@@ -113,7 +113,9 @@ class Element:
 
 
 class Segment:
-    """A LAN: a VLAN of a switch, or, without one, a cable with two ends."""
+    """A LAN: a VLAN of a switch; or a virtual link (VLAN 0), which has two ends
+    and a VLAN of its own at each; or, without a switch, a cable with two
+    ends."""
 
     def __init__(self, name, switch, vlan, cable):
         self.name = name
@@ -121,6 +123,10 @@ class Segment:
         self.switch = switch
         self.vlan = vlan
         self.ifaces = []
+
+    @property
+    def is_link(self):
+        return self.vlan == 0
 
 
 class Node:
@@ -350,9 +356,9 @@ def _add_element(topology, name, section, body):
     element = Element(name, role, body.get("switch"))
     for word in body.get("segments", "").split():
         segment = topology.segments.get(word)
-        if not segment or not segment.switch:
+        if not segment or not segment.vlan:
             raise TopologyError("[%s]: 'segments' names '%s', which isn't a "
-                                "segment of a switch" % (section, word))
+                                "VLAN of a switch" % (section, word))
         element.segments.append(segment)
     if len(element.segments) < (2 if role == "switch" else 1):
         raise TopologyError("[%s]: 'segments' must name %s of a switch"
@@ -376,7 +382,8 @@ def _check_elements(topology):
     """Second look: machines of middleboxes."""
     for element in topology.elements.values():
         ports = {i.port: i for s in topology.segments.values()
-                 for i in s.ifaces if i.host == element.switch}
+                 for i in s.ifaces
+                 if i.host == element.switch and not s.is_link}
         for port in element.via:
             if port not in ports:
                 raise TopologyError(
@@ -420,9 +427,10 @@ def _add_segment(topology, name, section, body):
         if switch not in topology.nodes:
             raise TopologyError("[%s]: 'switch = %s' isn't a switch"
                                 % (section, switch))
-        vlan = _number(section, "vlan", body.get("vlan", ""), 1, 4094)
+        vlan = (0 if body.get("vlan") == "none" else _number(
+            section, "vlan", body.get("vlan", ""), 1, 4094))
         for other in topology.segments.values():
-            if other.vlan == vlan:
+            if vlan and other.vlan == vlan:
                 raise TopologyError("[%s]: VLAN %d is segment '%s' already"
                                     % (section, vlan, other.name))
     cable = Cable(section, body)
@@ -441,6 +449,11 @@ def _check_segments(topology):
             raise TopologyError("segment '%s' is on no switch, so it's a "
                                 "cable and must have two ends, not %d"
                                 % (segment.name, len(segment.ifaces)))
+        outside = [i for i in segment.ifaces if not i.node.xenflow]
+        if segment.is_link and (len(segment.ifaces) != 2 or len(outside) > 1):
+            raise TopologyError("segment '%s' has no VLAN, so it's a link and "
+                                "must have two ends, one or both of them of "
+                                "a router of the switch" % segment.name)
 
 
 def _add_trunk(topology, section, body):
