@@ -238,10 +238,11 @@ xf_link_check_vlan(struct ovsdb_idl *idl, int64_t vlan, xf_row *host)
 
         if (vlan && (is_side1 || is_side2)
             && (!host || host == &hop->host->header_)) {
-            return xasprintf("link '%s' has vlan %"PRId64" in host '%s': "
-                             "choose another, best a low one, since links "
-                             "take theirs from 4094 down", hop->link->name,
-                             vlan, hop->host->name);
+            return xasprintf("link '%s' has vlan %"PRId64"%s%s: choose "
+                             "another, best a low one, since links take "
+                             "theirs from 4094 down", hop->link->name, vlan,
+                             host ? " in host " : "",
+                             host ? hop->host->name : "");
         }
     }
     return NULL;
