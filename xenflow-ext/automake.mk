@@ -70,6 +70,8 @@ lib_libopenvswitch_la_SOURCES += \
 # All else of the switch.  Programs link ofproto/libofproto.la before
 # lib/libopenvswitch.la, so it may call the above and all of lib/.
 ofproto_libofproto_la_SOURCES += \
+	xenflow-ext/core/migration.c \
+	xenflow-ext/core/migration.h \
 	xenflow-ext/core/mirror-news.c \
 	xenflow-ext/core/mirror-news.h \
 	xenflow-ext/core/mirror.c \
@@ -381,6 +383,10 @@ tests_test_xf_plan_SOURCES = \
 	$(XF_PLAN_SOURCES) \
 	xf-tests/test-xf-plan.c
 tests_test_xf_plan_LDADD = $(XF_LIBS)
+
+noinst_PROGRAMS += tests/test-xf-migration
+tests_test_xf_migration_SOURCES = xf-tests/test-xf-migration.c
+tests_test_xf_migration_LDADD = $(XF_LIBS)
 
 noinst_PROGRAMS += tests/test-xf-rule-set
 tests_test_xf_rule_set_SOURCES = xf-tests/test-xf-rule-set.c
