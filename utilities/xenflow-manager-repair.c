@@ -92,7 +92,8 @@ find_old(struct ovsdb_idl *idl)
 
 /* ---- Cables that have failed. ---- */
 
-/* Whether all hosts that measure 'cable' say that it is down. */
+/* Whether all hosts that measure 'cable', and are heard of, say that it is
+ * down. */
 static bool
 has_failed(struct ovsdb_idl *idl, const struct xfrec_physical_link *cable)
 {
@@ -100,7 +101,9 @@ has_failed(struct ovsdb_idl *idl, const struct xfrec_physical_link *cable)
     bool is_down = false;
 
     XFREC_PHYSICAL_LINK_STATE_FOR_EACH (state, idl) {
-        if (uuid_equals(&state->link, &cable->header_.uuid)) {
+        if (uuid_equals(&state->link, &cable->header_.uuid)
+            && xf_host_is_up(xf_host_state(idl, state->host),
+                             time_wall_msec())) {
             if (state->up) {
                 return false;
             }
