@@ -44,6 +44,15 @@ _xfctl_arguments() {
         if-*,2 | neigh-*,2)
             _xfctl_names if | sed -n "s/^$2://p" ;;
         filter-add,3) printf 'permit\ndeny\n' ;;
+        router-swap,2) _xfctl_names router ;;
+        router-migrate,2)
+            _xfctl_names host | sed 's/^/--to=/'
+            printf '%s\n' --technique=separated --technique=native ;;
+        host-evacuate,2 | host-power-off,2)
+            _xfctl_names host | sed 's/^/--to=/' ;;
+        migration-*,1)
+            xfctl "${_xfctl_db[@]}" --timeout=2 --format=csv --no-headings \
+                migration-list 2>/dev/null | cut -d, -f2 ;;
         host-*,1 | trunk-*,1 | net-*,1 | segment-*,1 | edge-*,1 | \
             router-*,1 | link-*,1)
             _xfctl_names "$kind" ;;

@@ -28,72 +28,6 @@
  * they refused is in Row_Error, and what they couldn't bring about in the
  * error columns of their states. */
 
-#define MISSED_PERIODS 3        /* A host silent for so many is down. */
-
-
-const struct xfrec_host_state *
-xf_host_state(struct ovsdb_idl *idl, const char *host)
-{
-    const struct xfrec_host_state *state;
-
-    XFREC_HOST_STATE_FOR_EACH (state, idl) {
-        if (!strcmp(state->host, host)) {
-            return state;
-        }
-    }
-    return NULL;
-}
-
-/* 'now_ms': of the epoch. */
-bool
-xf_host_is_up(const struct xfrec_host_state *state, long long int now_ms)
-{
-    return (state && state->alive_ms
-            && (!state->period_ms
-                || now_ms - state->alive_ms
-                   <= MISSED_PERIODS * state->period_ms));
-}
-
-static const struct xfrec_switch_state *
-find_switch_state(struct ovsdb_idl *idl, const char *host)
-{
-    const struct xfrec_switch_state *state;
-
-    XFREC_SWITCH_STATE_FOR_EACH (state, idl) {
-        if (!strcmp(state->host, host)) {
-            return state;
-        }
-    }
-    return NULL;
-}
-
-/* Appends to 'ds' which daemons of 'host' haven't carried out 'cfg'. */
-static void
-put_late(struct ovsdb_idl *idl, const char *host, int64_t cfg, struct ds *ds)
-{
-    const struct xfrec_host_state *hostd = xf_host_state(idl, host);
-    const struct xfrec_switch_state *vswitchd = find_switch_state(idl, host);
-    long long int now_ms = time_wall_msec();
-
-    if (!hostd) {
-        ds_put_cstr(ds, "xenflow-hostd never heard of");
-    } else if (hostd->cfg < cfg && !xf_host_is_up(hostd, now_ms)) {
-        ds_put_format(ds, "xenflow-hostd down for %lld s",
-                      (now_ms - hostd->alive_ms) / 1000);
-    } else if (hostd->cfg < cfg) {
-        ds_put_format(ds, "xenflow-hostd at %"PRId64" of %"PRId64,
-                      hostd->cfg, cfg);
-    }
-    if (!vswitchd || vswitchd->cfg < cfg) {
-        ds_put_cstr(ds, ds->length ? ", ovs-vswitchd " : "ovs-vswitchd ");
-    }
-    if (!vswitchd) {
-        ds_put_cstr(ds, "never heard of");
-    } else if (vswitchd->cfg < cfg) {
-        ds_put_format(ds, "at %"PRId64" of %"PRId64, vswitchd->cfg, cfg);
-    }
-}
-
 /* What hosts say went wrong, or NULL. */
 static char *
 find_errors(struct ovsdb_idl *idl)
@@ -137,11 +71,10 @@ xf_wait_check(struct ovsdb_idl *idl, int64_t cfg, bool *done)
     char *error = NULL;
 
     XFREC_HOST_FOR_EACH (host, idl) {
-        if (host->enabled && !strcmp(host->kind, "xenflow")
-            && !strcmp(host->power, "on")) {
+        if (xf_host_is_wanted(host)) {
             struct ds ds = DS_EMPTY_INITIALIZER;
 
-            put_late(idl, host->name, cfg, &ds);
+            xf_late_put(idl, host->name, cfg, &ds);
             if (ds.length) {
                 svec_add_nocopy(&late, xasprintf("%s (%s)", host->name,
                                                  ds_cstr(&ds)));

@@ -43,10 +43,10 @@ VLOG_DEFINE_THIS_MODULE(xfctl);
 bool xf_json;
 bool xf_color;
 bool xf_wait;
+bool xf_dry_run;
 
 /* Where the database is. */
 static const char *db;
-static bool dry_run;
 static unsigned int timeout_s;
 static struct table_style table_style = TABLE_STYLE_DEFAULT;
 
@@ -88,6 +88,13 @@ usage: %s [OPTIONS] COMMAND [ARG...] [-- COMMAND [ARG...]]...\n\
   vm-list, vm-show ROUTER     virtual machines of routers\n\
   vm-start, vm-stop, vm-restart, vm-suspend, vm-resume ROUTER\n\
   net-start, net-stop, net-suspend NETWORK   the same for a whole network\n\
+  router-migrate ROUTER --to=HOST [--technique=T] [--dry-run] [--no-wait]\n\
+                              move a router, without loss\n\
+  router-swap ROUTER ROUTER   move two to each other's host\n\
+  link-move LINK [--path=P]   move a link to another way\n\
+  host-evacuate HOST [--to=HOST,...]   move all routers of a host\n\
+  host-power-off HOST [--to=HOST,...]  then switch it off\n\
+  migration-list, migration-show NAME, migration-cancel NAME\n\
   rule-add ROUTER PREFIX WHAT...             routes\n\
   filter-add ROUTER MATCH permit|deny [priority=N]\n\
   flow-add ROUTER MATCH actions=ACTIONS [priority=N]\n\
@@ -149,7 +156,7 @@ apply_option(int c)
         db = optarg;
         break;
     case OPT_DRY_RUN:
-        dry_run = true;
+        xf_dry_run = true;
         break;
     case OPT_WAIT:
         xf_wait = true;
@@ -466,9 +473,6 @@ try_once(const char *args, struct ctl_command *commands, size_t n,
     enum ovsdb_idl_txn_status status = TXN_TRY_AGAIN;
     const struct xfrec_xf_global *global;
 
-    if (dry_run) {
-        ovsdb_idl_txn_set_dry_run(txn);
-    }
     ovsdb_idl_txn_add_comment(txn, "xfctl: %s", args);
     xf_place_none();
     xf_wire_none();
@@ -478,6 +482,9 @@ try_once(const char *args, struct ctl_command *commands, size_t n,
     }
     if (run_commands(commands, n, idl, txn, symtab)) {
         check_symbols(symtab);
+        if (xf_dry_run) {
+            ovsdb_idl_txn_set_dry_run(txn);
+        }
         if (xf_wait) {
             ovsdb_idl_txn_increment(txn, &global->header_,
                                     &xfrec_xf_global_col_cfg, true);
@@ -485,8 +492,9 @@ try_once(const char *args, struct ctl_command *commands, size_t n,
         status = ovsdb_idl_txn_commit_block(txn);
     }
     if (status == TXN_SUCCESS || status == TXN_UNCHANGED) {
-        *cfg = xf_wait && !dry_run ? ovsdb_idl_txn_get_increment_new_value(txn)
-               : 0;
+        *cfg = (xf_wait && !xf_dry_run
+                ? ovsdb_idl_txn_get_increment_new_value(txn)
+                : 0);
         run_postprocess(commands, n, idl, txn, symtab);
         print_output(commands, n);
     } else if (status == TXN_TRY_AGAIN) {
@@ -604,10 +612,30 @@ run(const char *args, struct ctl_command *commands, size_t n)
     if (cfg) {
         wait_for_hosts(idl, cfg, deadline_ms);
     }
-    if (xf_trace_is_wanted() && !dry_run) {
+    if (xf_trace_is_wanted() && !xf_dry_run) {
         xf_trace_run(idl, deadline_ms);
     }
+    if (xf_watch_is_wanted() && !xf_dry_run) {
+        xf_watch_run(idl, deadline_ms);
+    }
     ovsdb_idl_destroy(idl);
+}
+
+/* Whether a command goes on when its transaction is through. */
+static bool
+is_alone(const char *name)
+{
+    static const char *const names[] = {
+        "trace", "router-migrate", "router-swap", "link-move",
+        "host-evacuate", "host-power-off",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (!strcmp(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int
@@ -634,6 +662,7 @@ main(int argc, char *argv[])
     xf_child_commands_register();
     xf_link_commands_register();
     xf_vm_commands_register();
+    xf_migration_commands_register();
 
     char *args = process_escape_args(argv);
     table_style.format = TF_TABLE;
@@ -652,10 +681,10 @@ main(int argc, char *argv[])
     bool waits = false;
     for (size_t i = 0; i < n; i++) {
         xf_wait = xf_wait || commands[i].syntax->run == cmd_wait;
-        if (commands[i].syntax->run == xf_cmd_trace) {
+        if (is_alone(commands[i].syntax->name)) {
             if (n > 1) {
-                ctl_fatal("trace goes with no other command: use calls of their "
-                          "own");
+                ctl_fatal("%s goes with no other command: use calls of their "
+                          "own", commands[i].syntax->name);
             }
             waits = true;
         }

@@ -40,6 +40,8 @@
  *   xfctl-show.c     the tree
  *   xfctl-vm.c       virtual machines of routers
  *   xfctl-trace.c    a packet's way, as the hosts' switches say
+ *   xfctl-migrate.c  migrations: checks, lists
+ *   xfctl-watch.c    migrations: begins them and waits for their ends
  *   xfctl-wait.c     waiting for hosts
  *
  * Errors are sentences that the caller frees; NULL: none.  One thread. */
@@ -50,6 +52,7 @@
 #include "openvswitch/shash.h"
 #include "ovsdb-idl.h"
 #include "xenflow-ext/xenflow-idl.h"
+#include "xenflow-late.h"
 
 struct hmapx;
 struct json;
@@ -238,11 +241,8 @@ void xf_cmd_show(struct ctl_context *);
 /* Prints the array 'key' of 'json' as "show" prints objects. */
 void xf_tree_put(struct ds *, const struct json *, const char *key,
                  const char *noun);
-bool xf_host_is_up(const struct xfrec_host_state *, long long int now_ms);
 char *xf_wait_check(struct ovsdb_idl *, int64_t cfg, bool *done)
     OVS_WARN_UNUSED_RESULT;
-const struct xfrec_host_state *xf_host_state(struct ovsdb_idl *,
-                                             const char *host);
 
 /* What the host that is to carry the router says of it, or NULL. */
 const struct xfrec_router_state *xf_router_state(struct ovsdb_idl *,
@@ -256,10 +256,26 @@ void xf_cmd_trace(struct ctl_context *);
 bool xf_trace_is_wanted(void);
 void xf_trace_run(struct ovsdb_idl *, long long int deadline_ms);
 
+/* xfctl-migrate.c */
+void xf_migration_commands_register(void);
+
+/* xfctl-watch.c: migrations that are to be begun, one after the other, when the
+ * transaction is through.  'to': names of hosts with commas, "": any. */
+void xf_watch_begin(bool no_wait);
+void xf_watch_router(const char *name, const char *to, const char *technique);
+void xf_watch_link(const char *name);
+void xf_watch_host(const char *name, bool power_off);
+char *xf_watch_choose(struct ovsdb_idl *, const struct xfrec_router *,
+                      const char *to, const struct xfrec_host **best)
+    OVS_WARN_UNUSED_RESULT;
+bool xf_watch_is_wanted(void);
+void xf_watch_run(struct ovsdb_idl *, long long int deadline_ms);
+
 /* xfctl.c */
 extern bool xf_json;            /* -f json. */
 extern bool xf_color;           /* Standard output is a terminal. */
 extern bool xf_wait;            /* "wait" or --wait. */
+extern bool xf_dry_run;         /* --dry-run. */
 /* Receives from the database; fails if no server answers. */
 void xf_alive_or_die(struct ovsdb_idl *);
 

@@ -70,6 +70,8 @@ lib_libopenvswitch_la_SOURCES += \
 # All else of the switch.  Programs link ofproto/libofproto.la before
 # lib/libopenvswitch.la, so it may call the above and all of lib/.
 ofproto_libofproto_la_SOURCES += \
+	xenflow-ext/core/migration.c \
+	xenflow-ext/core/migration.h \
 	xenflow-ext/core/mirror-news.c \
 	xenflow-ext/core/mirror-news.h \
 	xenflow-ext/core/mirror.c \
@@ -266,6 +268,27 @@ utilities_xenflow_hostd_SOURCES = \
 utilities_xenflow_hostd_LDADD = \
 	lib/libopenvswitch.la $(SSL_LIBS) $(XF_XEN_LIBS)
 
+# Who has carried out what, and what speaks against a migration, for xfctl and
+# xenflow-manager.
+XF_CHECK_SOURCES = \
+	xf-utilities/xenflow-check.c \
+	xf-utilities/xenflow-check.h \
+	xf-utilities/xenflow-late.c \
+	xf-utilities/xenflow-late.h
+
+bin_PROGRAMS += utilities/xenflow-manager
+utilities_xenflow_manager_SOURCES = \
+	$(XF_CHECK_SOURCES) \
+	$(XF_PLAN_SOURCES) \
+	xf-utilities/xenflow-manager-repair.c \
+	xf-utilities/xenflow-manager-run.c \
+	xf-utilities/xenflow-manager-see.c \
+	xf-utilities/xenflow-manager-write.c \
+	xf-utilities/xenflow-manager.c \
+	xf-utilities/xenflow-manager.h
+utilities_xenflow_manager_LDADD = \
+	ofproto/libofproto.la lib/libopenvswitch.la $(SSL_LIBS)
+
 bin_PROGRAMS += utilities/xenflow-slice
 utilities_xenflow_slice_SOURCES = \
 	xenflow-ext/slice/config.c \
@@ -304,6 +327,7 @@ XF_PLAN_SOURCES = \
 
 bin_PROGRAMS += utilities/xfctl
 utilities_xfctl_SOURCES = \
+	$(XF_CHECK_SOURCES) \
 	$(XF_PLAN_SOURCES) \
 	xf-utilities/xfctl-check.c \
 	xf-utilities/xfctl-child.c \
@@ -312,6 +336,7 @@ utilities_xfctl_SOURCES = \
 	xf-utilities/xfctl-import.c \
 	xf-utilities/xfctl-kind.c \
 	xf-utilities/xfctl-link.c \
+	xf-utilities/xfctl-migrate.c \
 	xf-utilities/xfctl-object.c \
 	xf-utilities/xfctl-place.c \
 	xf-utilities/xfctl-rules.c \
@@ -320,6 +345,7 @@ utilities_xfctl_SOURCES = \
 	xf-utilities/xfctl-value.c \
 	xf-utilities/xfctl-vm.c \
 	xf-utilities/xfctl-wait.c \
+	xf-utilities/xfctl-watch.c \
 	xf-utilities/xfctl.c \
 	xf-utilities/xfctl.h
 utilities_xfctl_LDADD = ofproto/libofproto.la lib/libopenvswitch.la
@@ -371,6 +397,10 @@ tests_test_xf_listener_SOURCES = \
 	xf-tests/xf-text.c \
 	xf-tests/xf-text.h
 tests_test_xf_listener_LDADD = $(XF_LIBS)
+
+noinst_PROGRAMS += tests/test-xf-migration
+tests_test_xf_migration_SOURCES = xf-tests/test-xf-migration.c
+tests_test_xf_migration_LDADD = $(XF_LIBS)
 
 noinst_PROGRAMS += tests/test-xf-path
 tests_test_xf_path_SOURCES = xf-tests/test-xf-path.c
