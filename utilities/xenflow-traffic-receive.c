@@ -152,7 +152,7 @@ mark_seen(struct stream *s, uint64_t number)
 static void
 count_probe(struct tally *t, const struct probe *probe, int64_t rx_ns)
 {
-    struct stream *s = find_stream(t, ntohl(probe->stream));
+    struct stream *s = find_stream(t, ntohs(probe->stream));
     int64_t latency_ns = rx_ns - (int64_t) be64toh(probe->sent_ns);
 
     if (!s) {
@@ -164,7 +164,7 @@ count_probe(struct tally *t, const struct probe *probe, int64_t rx_ns)
     }
     s->last_ns = t->last_ns = rx_ns;
     t->first_ns = t->first_ns ? t->first_ns : rx_ns;
-    if (mark_seen(s, be64toh(probe->number))) {
+    if (mark_seen(s, ntohl(probe->number))) {
         s->n_duplicated++;
         return;
     }
@@ -353,8 +353,8 @@ count_batch(const struct settings *s, struct tally *t, struct intake *in,
 
         memcpy(&probe, in->bodies[i], sizeof probe);
         if (in->messages[i].msg_len < sizeof probe
-            || probe.magic != htonl(MAGIC)
-            || (s->stream && ntohl(probe.stream) != s->stream)) {
+            || probe.magic != htons(MAGIC)
+            || (s->stream && ntohs(probe.stream) != s->stream)) {
             t->n_foreign++;
         } else {
             count_probe(t, &probe, rx_ns);
@@ -471,7 +471,7 @@ parse_frame(const uint8_t *p, size_t size, struct probe *probe,
     inet_ntop(v6 ? AF_INET6 : AF_INET, p + (v6 ? 38 : 30), to,
               INET6_ADDRSTRLEN);
     memcpy(probe, p + ofs, sizeof *probe);
-    return probe->magic == htonl(MAGIC);
+    return probe->magic == htons(MAGIC);
 }
 
 /* Returns the number of frames taken, 0 if there are none. */
@@ -488,7 +488,7 @@ watch_batch(const struct settings *s, struct watched *w, struct intake *in)
         bool out = in->from[i].sll_pkttype == PACKET_OUTGOING;
 
         if (!parse_frame(p, in->messages[i].msg_len, &probe, to)
-            || (s->stream && ntohl(probe.stream) != s->stream)) {
+            || (s->stream && ntohs(probe.stream) != s->stream)) {
             continue;
         }
         w->n_out += out;
@@ -496,8 +496,8 @@ watch_batch(const struct settings *s, struct watched *w, struct intake *in)
         if (s->list) {
             fprintf(s->list, "%s %s %"PRIu32" %"PRIu64" %s "
                     "%02x:%02x:%02x:%02x:%02x:%02x %"PRIu64" %"PRId64"\n",
-                    w->name, out ? "out" : "in", ntohl(probe.stream),
-                    (uint64_t) be64toh(probe.number), to,
+                    w->name, out ? "out" : "in", ntohs(probe.stream),
+                    (uint64_t) ntohl(probe.number), to,
                     p[0], p[1], p[2], p[3], p[4], p[5],
                     (uint64_t) be64toh(probe.sent_ns),
                     message_time(in, i, &unused));

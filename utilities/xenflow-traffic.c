@@ -103,8 +103,8 @@ send_batch(const struct settings *s, int fd, uint64_t first, int n)
         const struct in6_addr *a = &s->to[(first + i) % s->n_to];
 
         *probe = (struct probe) {
-            .magic = htonl(MAGIC), .stream = htonl(s->stream),
-            .number = htobe64(first + i),
+            .magic = htons(MAGIC), .stream = htons(s->stream),
+            .number = htonl(first + i),
             .sent_ns = htobe64(now_ns(CLOCK_MONOTONIC)),
         };
         to[i] = (struct sockaddr_in6) {
@@ -156,6 +156,13 @@ command_send(const struct settings *s)
         fail("send: give destinations, as addresses or with --to-file");
     } else if (!s->count && !s->seconds) {
         fail("send: give an end, --count or --seconds");
+    }
+    for (size_t i = 0; i < s->n_to; i++) {
+        if (s->size_bytes < IP6_HEADERS + (int) sizeof(struct probe)
+            && !IN6_IS_ADDR_V4MAPPED(&s->to[i])) {
+            fail("--size: an IPv6 packet of ours has %d bytes or more",
+                 IP6_HEADERS + (int) sizeof(struct probe));
+        }
     }
     for (int i = 0; i < s->n_sources; i++) {
         fds[i] = open_sender(s);
@@ -281,7 +288,7 @@ set_option(struct settings *s, const char *name, const char *value)
     if (!strcmp(name, "rate")) {
         s->rate_pps = option_number(name, value, 0.1, 1e7);
     } else if (!strcmp(name, "count")) {
-        s->count = option_number(name, value, 1, 1e12);
+        s->count = option_number(name, value, 1, UINT32_MAX);
     } else if (!strcmp(name, "seconds")) {
         s->seconds = option_number(name, value, 0.001, 1e6);
     } else if (!strcmp(name, "size")) {
@@ -289,7 +296,7 @@ set_option(struct settings *s, const char *name, const char *value)
     } else if (!strcmp(name, "port")) {
         s->port = option_number(name, value, 1, 65535);
     } else if (!strcmp(name, "stream")) {
-        s->stream = option_number(name, value, 0, UINT32_MAX);
+        s->stream = option_number(name, value, 0, UINT16_MAX);
     } else if (!strcmp(name, "sources")) {
         s->n_sources = option_number(name, value, 1, MAX_SOURCES);
     } else if (!strcmp(name, "idle")) {

@@ -56,25 +56,26 @@
 #include <stdio.h>
 #include <time.h>
 
-#define MAGIC 0x58465450        /* "XFTP". */
+#define MAGIC 0x5846            /* "XF". */
 #define BATCH 64                /* Packets per system call. */
 #define MAX_PACKET 9000
-#define MIN_PACKET 72           /* IPv6 + UDP + struct probe. */
 #define IP_HEADERS 28           /* IPv4 + UDP. */
 #define IP6_HEADERS 48
+#define MIN_PACKET (IP_HEADERS + (int) sizeof(struct probe))
 #define SOCKET_BUFFER (64 * 1024 * 1024)
 #define NS_PER_S INT64_C(1000000000)
 
+/* Fits the smallest Ethernet frame, with IPv4. */
 struct probe {
-    uint32_t magic;
-    uint32_t stream;
-    uint64_t number;
+    uint16_t magic;
+    uint16_t stream;
+    uint32_t number;
     uint64_t sent_ns;           /* CLOCK_MONOTONIC. */
-} __attribute__((packed));
+};
 
 struct settings {
     double rate_pps;
-    uint64_t count;             /* 0: no end by number. */
+    uint64_t count;             /* 0: no end by number.  Under 2^32. */
     double seconds;             /* 0: no end by time. */
     int size_bytes;             /* Of the IP packet. */
     uint16_t port;
