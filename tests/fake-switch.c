@@ -126,6 +126,53 @@ fake_inject(const struct xf_switch *sw, const char *router, uint16_t vlan,
 }
 
 static void
+fake_output(const struct xf_switch *sw, const char *port, uint16_t vlan,
+            const void *frame OVS_UNUSED, size_t size)
+{
+    struct fake_switch *fake = fake_cast(sw);
+
+    ovs_mutex_lock(&fake->mutex);
+    ds_put_format(&fake->events, "%s vlan %"PRIu16": %"PRIuSIZE" bytes\n",
+                  port, vlan, size);
+    ovs_mutex_unlock(&fake->mutex);
+}
+
+static bool
+fake_port_exists(const struct xf_switch *sw OVS_UNUSED,
+                 const char *port OVS_UNUSED)
+{
+    return true;
+}
+
+static void
+fake_hold_begin(const struct xf_switch *sw OVS_UNUSED,
+                uint32_t id OVS_UNUSED)
+{
+}
+
+static void
+fake_hold_release(const struct xf_switch *sw OVS_UNUSED,
+                  uint32_t id OVS_UNUSED, const char *router OVS_UNUSED,
+                  uint16_t vlan OVS_UNUSED, const char *vif OVS_UNUSED)
+{
+}
+
+static bool
+fake_hold_released(const struct xf_switch *sw OVS_UNUSED,
+                   uint32_t id OVS_UNUSED)
+{
+    return true;
+}
+
+static bool
+fake_hold_stats(const struct xf_switch *sw OVS_UNUSED,
+                uint32_t id OVS_UNUSED, struct xf_hold_stats *stats)
+{
+    memset(stats, 0, sizeof *stats);
+    return false;
+}
+
+static void
 fake_router_add(const struct xf_switch *sw, uint32_t id, const char *name,
                 uint32_t punt_rate)
 {
@@ -258,6 +305,12 @@ fake_switch_init(struct fake_switch *fake)
         .revalidated = fake_revalidated,
         .revalidated_wait = fake_revalidated_wait,
         .inject = fake_inject,
+        .output = fake_output,
+        .port_exists = fake_port_exists,
+        .hold_begin = fake_hold_begin,
+        .hold_release = fake_hold_release,
+        .hold_released = fake_hold_released,
+        .hold_stats = fake_hold_stats,
         .router_add = fake_router_add,
         .router_del = fake_router_del,
         .router_set_table = fake_router_set_table,

@@ -57,6 +57,8 @@ lib_libopenvswitch_la_SOURCES += \
 	xenflow-ext/seam/xf-counters.h \
 	xenflow-ext/seam/xf-fwd.c \
 	xenflow-ext/seam/xf-fwd.h \
+	xenflow-ext/seam/xf-hold.c \
+	xenflow-ext/seam/xf-hold.h \
 	xenflow-ext/seam/xf-mem.c \
 	xenflow-ext/seam/xf-mem.h \
 	xenflow-ext/seam/xf-packet.h \
@@ -70,6 +72,10 @@ lib_libopenvswitch_la_SOURCES += \
 # All else of the switch.  Programs link ofproto/libofproto.la before
 # lib/libopenvswitch.la, so it may call the above and all of lib/.
 ofproto_libofproto_la_SOURCES += \
+	xenflow-ext/core/link-probe.c \
+	xenflow-ext/core/link-probe.h \
+	xenflow-ext/core/link-table.c \
+	xenflow-ext/core/link-table.h \
 	xenflow-ext/core/migration.c \
 	xenflow-ext/core/migration.h \
 	xenflow-ext/core/mirror-news.c \
@@ -101,6 +107,7 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/config.c \
 	xenflow-ext/engine/config.h \
 	xenflow-ext/engine/db-conn.c \
+	xenflow-ext/engine/db-link.c \
 	xenflow-ext/engine/db-row.c \
 	xenflow-ext/engine/db-show.c \
 	xenflow-ext/engine/db-write.c \
@@ -110,6 +117,12 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/engine.c \
 	xenflow-ext/engine/engine.h \
 	xenflow-ext/engine/fib.c \
+	xenflow-ext/engine/link-args.c \
+	xenflow-ext/engine/link-private.h \
+	xenflow-ext/engine/link-probe.c \
+	xenflow-ext/engine/link-show.c \
+	xenflow-ext/engine/link.c \
+	xenflow-ext/engine/link.h \
 	xenflow-ext/engine/neigh.c \
 	xenflow-ext/engine/output.c \
 	xenflow-ext/engine/role-show.c \
@@ -135,15 +148,19 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/speaker.c \
 	xenflow-ext/engine/speaker.h \
 	xenflow-ext/engine/stats.c \
+	xenflow-ext/engine/transfer.c \
 	xenflow-ext/include/xenflow/actions.h \
 	xenflow-ext/include/xenflow/hops.h \
 	xenflow-ext/include/xenflow/ports.h \
 	xenflow-ext/include/xenflow/switch.h \
 	xenflow-ext/seam/xf-credit.c \
 	xenflow-ext/seam/xf-credit.h \
+	xenflow-ext/seam/xf-ports.c \
+	xenflow-ext/seam/xf-ports.h \
 	xenflow-ext/seam/xf-snoop.h \
 	xenflow-ext/seam/xf-switch.c \
 	xenflow-ext/seam/xf-switch.h \
+	xenflow-ext/seam/xf-xlate-link.h \
 	xenflow-ext/seam/xf-xlate-roles.h \
 	xenflow-ext/seam/xf-xlate-rules.h \
 	xenflow-ext/seam/xf-xlate.h
@@ -390,6 +407,10 @@ tests_test_xf_guestd_SOURCES = \
 	xf-tests/xf-text.c \
 	xf-tests/xf-text.h
 tests_test_xf_guestd_LDADD = $(XF_LIBS)
+
+noinst_PROGRAMS += tests/test-xf-link
+tests_test_xf_link_SOURCES = xf-tests/test-xf-link.c
+tests_test_xf_link_LDADD = $(XF_LIBS)
 
 noinst_PROGRAMS += tests/test-xf-listener
 tests_test_xf_listener_SOURCES = \

@@ -299,6 +299,46 @@ parse_rule_set_del(struct xf_args *args, int n, const char *argv[])
                                                   argv + 1);
 }
 
+/* LINK and the words of a hop. */
+static char *
+parse_link_add(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = xf_hop_parse(&args->hop, n, argv);
+
+    return error ? error : xf_hop_check(&args->hop);
+}
+
+/* LINK GENERATION */
+static char *
+parse_link_use(struct xf_args *args, int n OVS_UNUSED, const char *argv[])
+{
+    char *error = xf_args_parse_name(argv[0], "link", args->hop.link);
+
+    return error ? error : xf_args_parse_uint("generation", argv[1], 0,
+                                              INT64_MAX, &args->hop.use);
+}
+
+/* LINK [GENERATION] */
+static char *
+parse_link_del(struct xf_args *args, int n, const char *argv[])
+{
+    char *error = xf_args_parse_name(argv[0], "link", args->hop.link);
+
+    args->hop.generation = UINT64_MAX;
+    if (!error && n > 1) {
+        error = xf_args_parse_uint("generation", argv[1], 0, INT64_MAX,
+                                   &args->hop.generation);
+    }
+    return error;
+}
+
+/* [LINK] */
+static char *
+parse_link_show(struct xf_args *args, int n, const char *argv[])
+{
+    return n ? xf_args_parse_name(argv[0], "link", args->router) : NULL;
+}
+
 /* ---- The table. ---- */
 
 #define ROUTER_SET_USAGE                                                  \
@@ -389,6 +429,26 @@ static const struct xf_command commands[] = {
       true, parse_config_list, xf_run_config_list },
     { "xenflow/db-show", "[--json] [skip=N] [limit=N]", 0, 2, true,
       parse_config_list, xf_run_db_show },
+    { "xenflow/link-show", "[--json] [LINK]", 0, 1, true,
+      parse_link_show, xf_run_link_show },
+    { "xenflow/link-add",
+      "LINK generation=N position=N port1=NAME vlan1=N port2=NAME vlan2=N "
+      "[edge=1|2] [use=N] [uuid=UUID]", 7, 11, false,
+      parse_link_add, xf_run_link_add },
+    { "xenflow/link-use", "LINK GENERATION", 2, 2, false,
+      parse_link_use, xf_run_link_use },
+    { "xenflow/link-del", "LINK [GENERATION]", 1, 2, false,
+      parse_link_del, xf_run_link_del },
+    { "xenflow/transfer-show", "[--json]", 0, 0, true,
+      parse_nothing, xf_run_transfer_show },
+    { "xenflow/transfer-begin", "ROUTER", 1, 1, false,
+      parse_router, xf_run_transfer_begin },
+    { "xenflow/transfer-end", "ROUTER", 1, 1, false,
+      parse_router, xf_run_transfer_end },
+    { "xenflow/hold-begin", "ROUTER", 1, 1, false,
+      parse_router, xf_run_hold_begin },
+    { "xenflow/hold-end", "ROUTER", 1, 1, false,
+      parse_router, xf_run_hold_end },
     { "xenflow/memory-show", "[--json]", 0, 0, true,
       parse_nothing, xf_run_memory_show },
 };

@@ -47,6 +47,7 @@ follow_columns(struct ovsdb_idl *idl)
 
     FOLLOW(router, name);
     FOLLOW(router, role);
+    FOLLOW(router, host);
     FOLLOW(router, state);
     FOLLOW(router, backend);
     FOLLOW(router, separated);
@@ -143,13 +144,20 @@ ask_for_host(struct xf_db *db)
     xfrec_row_error_add_clause_host(&condition, OVSDB_F_EQ, db->host);
     set_condition(db, &xfrec_table_row_error, &condition);
 
+    ovsdb_idl_condition_init(&condition);
+    xfrec_link_state_add_clause_host(&condition, OVSDB_F_EQ, db->host);
+    set_condition(db, &xfrec_table_link_state, &condition);
+
+    ovsdb_idl_condition_init(&condition);
+    set_condition(db, &xfrec_table_hop, &condition);
+
     for (size_t i = 0; i < XF_N_DB_TABLES; i++) {
         ovsdb_idl_condition_init(&condition);
         set_condition(db, xf_db_tables[i].class, &condition);
     }
 }
 
-/* Asks for the routers of our Host row. */
+/* Asks for the routers and hops of our Host row. */
 static void
 ask_for_routers(struct xf_db *db)
 {
@@ -163,6 +171,12 @@ ask_for_routers(struct xf_db *db)
                                             &db->host_uuid);
     }
     set_condition(db, &xfrec_table_router, &condition);
+
+    ovsdb_idl_condition_init(&condition);
+    if (db->has_host) {
+        xfrec_hop_add_clause_host(&condition, OVSDB_F_EQ, &db->host_uuid);
+    }
+    set_condition(db, &xfrec_table_hop, &condition);
 }
 
 /* Asks for what the routers that we see have. */
@@ -194,6 +208,7 @@ xf_db_conn_create(struct xf_db *db)
     db->idl = idl;
     follow_columns(idl);
     follow_rules(idl);
+    xf_db_links_monitor(idl);
     monitor_states(idl);
     db->errors_by_object = ovsdb_idl_index_create1(
         idl, &xfrec_row_error_col_object);
@@ -230,6 +245,7 @@ find_host(struct xf_db *db)
         db->has_host = host;
         if (host) {
             db->host_uuid = host->header_.uuid;
+            db->links_changed = true;
         }
         ask_for_routers(db);
     }
@@ -304,6 +320,7 @@ xf_db_conn_run(struct xf_db *db)
         tell_rows(db, false);
         recheck_errors(db);
     }
+    xf_db_links_look(db);
     ovsdb_idl_track_clear(db->idl);
     if (db->routers_changed) {
         db->routers_changed = false;
@@ -315,6 +332,7 @@ xf_db_conn_run(struct xf_db *db)
     db->in_step = (db->has_host
                    && ovsdb_idl_get_condition_seqno(db->idl)
                       >= db->cond_seqno);
+    xf_db_links_run(db);
 }
 
 void

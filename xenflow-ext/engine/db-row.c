@@ -47,7 +47,8 @@ put_router(const struct xfrec_router *router, struct svec *words)
 }
 
 static bool
-router_words(const struct ovsdb_idl_row *row_, struct svec *words)
+router_words(const struct xf_db *db OVS_UNUSED,
+             const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_router *row = ROW(router, row_);
     const struct smap_node **settings = smap_sort(&row->settings);
@@ -70,18 +71,25 @@ router_words(const struct ovsdb_idl_row *row_, struct svec *words)
     return true;
 }
 
-/* An interface that is nowhere yet states nothing.  That of a router that
- * isn't to run is down. */
+/* An interface that is nowhere yet states nothing.  One without a segment may
+ * be the end of a link.  That of a router that isn't to run is down. */
 static bool
-interface_words(const struct ovsdb_idl_row *row_, struct svec *words)
+interface_words(const struct xf_db *db,
+                const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_interface *row = ROW(interface, row_);
 
-    if (!row->segment || !put_router(row->router, words)) {
+    uint16_t vlan;
+
+    if (!put_router(row->router, words)) {
+        return false;
+    } else if (row->segment) {
+        vlan = row->segment->vlan;
+    } else if (!xf_db_link_vlan(db, row, &vlan)) {
         return false;
     }
     svec_add(words, row->name);
-    svec_add_nocopy(words, xasprintf("vlan=%"PRId64, row->segment->vlan));
+    svec_add_nocopy(words, xasprintf("vlan=%"PRIu16, vlan));
     svec_add_nocopy(words, xasprintf("mac=%s", row->mac));
     if (row->vif[0]) {
         svec_add_nocopy(words, xasprintf("vif=%s", row->vif));
@@ -158,7 +166,8 @@ complete_interface(const struct ovsdb_idl_row *row_, const struct svec *said,
 }
 
 static bool
-neighbor_words(const struct ovsdb_idl_row *row_, struct svec *words)
+neighbor_words(const struct xf_db *db OVS_UNUSED,
+               const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_neighbor *row = ROW(neighbor, row_);
 
@@ -172,7 +181,8 @@ neighbor_words(const struct ovsdb_idl_row *row_, struct svec *words)
 }
 
 static bool
-route_words(const struct ovsdb_idl_row *row_, struct svec *words)
+route_words(const struct xf_db *db OVS_UNUSED,
+            const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_static_route *row = ROW(static_route, row_);
 
@@ -212,7 +222,8 @@ put_priority(int64_t priority, struct svec *words)
 }
 
 static bool
-filter_words(const struct ovsdb_idl_row *row_, struct svec *words)
+filter_words(const struct xf_db *db OVS_UNUSED,
+             const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_filter *row = ROW(filter, row_);
 
@@ -226,7 +237,8 @@ filter_words(const struct ovsdb_idl_row *row_, struct svec *words)
 }
 
 static bool
-flow_words(const struct ovsdb_idl_row *row_, struct svec *words)
+flow_words(const struct xf_db *db OVS_UNUSED,
+           const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_flow *row = ROW(flow, row_);
 
@@ -240,7 +252,8 @@ flow_words(const struct ovsdb_idl_row *row_, struct svec *words)
 }
 
 static bool
-selection_words(const struct ovsdb_idl_row *row_, struct svec *words)
+selection_words(const struct xf_db *db OVS_UNUSED,
+                const struct ovsdb_idl_row *row_, struct svec *words)
 {
     const struct xfrec_selection *row = ROW(selection, row_);
 

@@ -28,7 +28,7 @@
 
 VLOG_DEFINE_THIS_MODULE(xf_db_write);
 
-/* What we answer: Switch_State and Row_Error. */
+/* What we answer: Switch_State, Row_Error, and Link_State (db-link.c). */
 
 /* ---- Reports: rows of Row_Error. ---- */
 
@@ -228,6 +228,7 @@ has_news(const struct xf_db *db)
     return (db->in_step && db->swept && db->acked_cfg >= 0
             && !xf_db_is_busy(db) && ovsdb_idl_is_connected(db->idl)
             && (!ovs_list_is_empty(&db->dirty)
+                || xf_db_links_have_news(db)
                 || is_old(db, xfrec_switch_state_first(db->idl))));
 }
 
@@ -238,6 +239,7 @@ txn_begin(struct xf_db *db)
     db->n_written_txns++;
     db->txn = ovsdb_idl_txn_create(db->idl);
     put_reports(db);
+    xf_db_links_put(db);
     if (ovs_list_is_empty(&db->dirty)) {
         put_state(db);
     }
@@ -250,6 +252,7 @@ sent_done(struct xf_db *db, bool success)
     struct xf_db_report *report;
 
     if (!success) {
+        db->link_states_seq = UINT64_MAX;
         ovs_list_push_back_all(&db->dirty, &db->sent);
         return;
     }

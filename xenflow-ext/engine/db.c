@@ -69,6 +69,8 @@ xf_db_create(struct xf_engine *engine, const char *remote, const char *host)
     }
     ovs_list_init(&db->again);
     db->cfg = db->wait_cfg = db->acked_cfg = -1;
+    db->links_changed = true;
+    db->link_states_seq = UINT64_MAX;
     hmap_init(&db->reports);
     ovs_list_init(&db->dirty);
     ovs_list_init(&db->sent);
@@ -287,7 +289,7 @@ object_read(struct xf_db_object *object, const struct ovsdb_idl_row *row)
     struct svec words = SVEC_EMPTY_INITIALIZER;
     char *error = NULL;
 
-    if (table->words(row, &words)) {
+    if (table->words(object->db, row, &words)) {
         put_hostd_words(object, row, &words);
 
         struct xf_job *job = xf_job_create(xf_command_find(table->kind->add),

@@ -48,6 +48,8 @@
  * anything taken away that the database doesn't have, and only if it has our
  * Host row: an empty database takes nothing away.
  *
+ * Virtual links are apart from that: see db-link.c.
+ *
  * What depends on the host and not on the operator (a machine's back-end, the
  * number of its interface in its kernel, where its routing daemon is to be
  * heard) xenflow-hostd says in Open_vSwitch, in external_ids of the router's
@@ -129,7 +131,8 @@ struct xf_db_table {
     bool looks_further;
     /* Appends the arguments of the command, the router first.  Returns false
      * if the row states nothing (yet). */
-    bool (*words)(const struct ovsdb_idl_row *, struct svec *);
+    bool (*words)(const struct xf_db *, const struct ovsdb_idl_row *,
+                  struct svec *);
     /* Appends to 'words' what xenflow-hostd has 'said', as far as the row
      * doesn't say it; NULL: it says nothing of such. */
     void (*complete)(const struct ovsdb_idl_row *, const struct svec *said,
@@ -197,6 +200,11 @@ struct xf_db {
     bool progress;              /* Something succeeded since. */
     int n_passes;
 
+    /* Links: db-link.c. */
+    bool links_changed;         /* Hops are to be taken anew. */
+    uint64_t link_states_seq;   /* 'state_seq' of the engine's links that is
+                                 * written; UINT64_MAX: who knows. */
+
     /* For db-show: rows looked at, and what was done. */
     uint64_t n_read, n_applied, n_withdrawn, n_written_txns;
 
@@ -226,6 +234,16 @@ void xf_db_forget(struct xf_db *);
 void xf_db_conn_create(struct xf_db *);
 void xf_db_conn_run(struct xf_db *);
 void xf_db_conn_wait(struct xf_db *);
+
+/* db-link.c */
+struct xfrec_interface;
+void xf_db_links_monitor(struct ovsdb_idl *);
+void xf_db_links_look(struct xf_db *);
+void xf_db_links_run(struct xf_db *);
+bool xf_db_link_vlan(const struct xf_db *, const struct xfrec_interface *,
+                     uint16_t *vlan);
+bool xf_db_links_have_news(const struct xf_db *);
+void xf_db_links_put(struct xf_db *);
 
 /* db-write.c */
 void xf_db_report(struct xf_db *, const struct xf_db_object *,

@@ -36,6 +36,7 @@
  *             syntax, rules-show.c their lists
  * show.c      commands that list (engine's thread)
  * stats.c     stats-show, memory-show (engine's thread)
+ * link*.c     virtual links (link.h); transfer.c routers that move
  * output.c    rows as aligned text or as JSON
  *
  * A job is one command on its way: parsed in the main thread, posted, carried
@@ -46,6 +47,7 @@
 #include "engine/config.h"
 #include "engine/db.h"
 #include "engine/engine.h"
+#include "engine/link-private.h"
 #include "engine/role.h"
 #include "engine/rules.h"
 #include "engine/speaker-ready.h"
@@ -122,6 +124,8 @@ struct xf_router {
     struct cmap_node id_node;   /* In engine's 'routers_by_id'. */
     atomic_bool separated;
     atomic_bool fib;            /* Translation fib is in force. */
+    atomic_bool transferring;   /* See transfer.c. */
+    atomic_bool holding;
     OVSRCU_TYPE(struct xf_segments *) segments; /* NULL for a router. */
     struct xf_rules rules;
 
@@ -180,12 +184,15 @@ struct xf_engine {
     struct latch exit_latch;
     struct latch wake_latch;    /* Wakes the engine's thread. */
     struct xf_ready *ready;     /* Runs the listeners. */
+    struct seq *links_seq;      /* Changes with the table of links. */
 
     /* Any thread; written by the engine's thread. */
     struct cmap routers_by_name;
     struct cmap routers_by_id;
     struct cmap claims;
     struct cmap members;        /* Elements by VLAN, see role.c. */
+
+    struct xf_links links;      /* See engine/link.h. */
 
     /* Any thread to the engine's thread. */
     struct mpsc_queue news;
@@ -203,6 +210,7 @@ struct xf_engine {
     char *db_host OVS_GUARDED;  /* What this host is called there. */
     bool db_news OVS_GUARDED;   /* These have changed. */
     atomic_bool ports_changed;  /* See xf_translation_run(). */
+    atomic_bool links_ports_changed; /* See xf_links_run(). */
 
     /* Engine's thread only. */
     struct ovs_list routers;
@@ -398,6 +406,7 @@ struct xf_args {
     uint64_t skip, limit;       /* Part of a listing. */
     struct xf_select_arg select;
     struct xf_rule_args rule;   /* Filter or flow. */
+    struct xf_hop hop;          /* Of a link; generation UINT64_MAX: all. */
 };
 
 /* Rows that a listing gives if not told otherwise: the main thread turns the
@@ -501,6 +510,9 @@ xf_command_fn xf_run_mac_list, xf_run_select_add, xf_run_select_del,
     xf_run_select_list;
 xf_command_fn xf_run_filter_add, xf_run_filter_del, xf_run_filter_list,
     xf_run_flow_add, xf_run_flow_del, xf_run_flow_list;
+xf_command_fn xf_run_link_add, xf_run_link_use, xf_run_link_del,
+    xf_run_link_show, xf_run_transfer_begin, xf_run_transfer_end,
+    xf_run_hold_begin, xf_run_hold_end, xf_run_transfer_show;
 bool xf_router_sync_done(struct xf_engine *, struct xf_job *,
                          long long int now_ms);
 /* Restates the operator's routes through guest interface 'old' as through

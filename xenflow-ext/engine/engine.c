@@ -52,6 +52,8 @@ xf_engine_create(const struct xf_switch *sw)
     engine->sw = sw;
     engine->config_seq = seq_create();
     engine->reply_seq = seq_create();
+    engine->links_seq = seq_create();
+    xf_links_init(&engine->links);
     latch_init(&engine->exit_latch);
     latch_init(&engine->wake_latch);
     engine->ready = xf_ready_create();
@@ -77,6 +79,7 @@ xf_engine_create(const struct xf_switch *sw)
     atomic_init(&engine->load, false);
     engine->started_ms = time_wall_msec();
     atomic_init(&engine->ports_changed, false);
+    atomic_init(&engine->links_ports_changed, false);
     atomic_init(&engine->n_turns, 0);
     atomic_init(&engine->turn_total_ns, 0);
     atomic_init(&engine->turn_max_ns, 0);
@@ -144,6 +147,7 @@ void
 xf_engine_ports_changed(struct xf_engine *engine)
 {
     atomic_store(&engine->ports_changed, true);
+    atomic_store(&engine->links_ports_changed, true);
     xf_engine_wake(engine);
 }
 
@@ -164,6 +168,8 @@ engine_free(struct xf_engine *engine)
     xf_ready_destroy(engine->ready);
     seq_destroy(engine->config_seq);
     seq_destroy(engine->reply_seq);
+    seq_destroy(engine->links_seq);
+    xf_links_destroy(&engine->links);
     free(engine);
 }
 
@@ -525,7 +531,10 @@ jobs_run(struct xf_engine *engine, long long int now_ms)
     }
 
     LIST_FOR_EACH_SAFE (job, node, &engine->syncing) {
-        if (xf_router_sync_done(engine, job, now_ms)) {
+        bool done = (job->command->run == xf_run_hold_end
+                     ? xf_hold_end_done(engine, job)
+                     : xf_router_sync_done(engine, job, now_ms));
+        if (done) {
             ovs_list_remove(&job->node);
             job_settle(engine, job, now_ms);
         }
@@ -550,6 +559,7 @@ config_run(struct xf_engine *engine, long long int now_ms)
             return true;
         }
         engine->config = xf_config_create(engine, remote);
+        xf_links_load(engine);
         free(remote);
     }
     atomic_read(&engine->load, &load);
@@ -602,6 +612,7 @@ engine_wait(struct xf_engine *engine)
     if (engine->db) {
         xf_db_wait(engine->db);
     }
+    xf_links_wait(engine);
     if (!ovs_list_is_empty(&engine->syncing)) {
         poll_timer_wait(10);
     }
@@ -627,6 +638,7 @@ engine_end(struct xf_engine *engine)
 {
     struct xf_router *router;
 
+    xf_links_end(engine);
     xf_db_destroy(engine->db);
     engine->db = NULL;
     xf_config_destroy(engine->config);
@@ -669,6 +681,7 @@ engine_main(void *engine_)
         xf_rules_run(engine, now_ms);
         xf_fold_run(engine, now_ms);
         ack_run(engine, now_ms);
+        xf_links_run(engine, now_ms);
         waiting_run(engine, now_ms);
         writing_run(engine, now_ms);
 

@@ -146,6 +146,9 @@ void xf_engine_neigh_news(struct xf_engine *, uint32_t router_id,
 struct seq;
 struct seq *xf_engine_config_seq(const struct xf_engine *);
 
+/* Changes whenever the table of links does. */
+struct seq *xf_engine_links_seq(const struct xf_engine *);
+
 /* ---- Main thread: keys. ---- */
 
 /* Must be held while the process's TLS keys are changed, so that the engine

@@ -32,6 +32,7 @@
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "packets.h"
+#include "seam/xf-hold.h"
 #include "seam/xf-packet.h"
 #include "timeval.h"
 #include "util.h"
@@ -344,7 +345,7 @@ dissect(const struct nlattr *action, struct parts *parts)
             break;
         }
     }
-    return (parts->spec && parts->spec->verdict <= XF_ODP_FIB
+    return (parts->spec && parts->spec->verdict <= XF_ODP_HOLD
             && parts->spec->reason < XF_N_PUNT_REASONS);
 }
 
@@ -407,6 +408,12 @@ xf_odp_execute(void *dp, struct dp_packet_batch *batch, bool steal,
         return;
     }
 
+    if (parts.spec->verdict == XF_ODP_HOLD) {
+        if (!xf_hold_take(parts.spec->router, parts.spec->mtu, batch)) {
+            run_nested(dp, batch, parts.punt, cb);
+        }
+        return;
+    }
     dp_packet_batch_init(&punts);
     split_batch(batch, &punts, xf_odp_router_find(parts.spec->router),
                 parts.spec);
@@ -449,6 +456,8 @@ xf_odp_format(struct ds *ds, const struct nlattr *action,
         ds_put_format(ds, ",reason=%s", xf_punt_reason_name(spec->reason));
     } else if (spec->verdict == XF_ODP_FIB) {
         ds_put_format(ds, ",fib,recirc(%#"PRIx32")", parts.recirc_id);
+    } else if (spec->verdict == XF_ODP_HOLD) {
+        ds_put_format(ds, ",hold=%"PRIu16, spec->mtu);
     } else {
         ds_put_cstr(ds, ",drop");
     }
@@ -508,6 +517,9 @@ parse_spec(const char *s, struct xf_odp_spec *spec, uint32_t *recirc_id)
         return n;
     } else if (ovs_scan(s, ",fib,recirc(%"SCNi32")%n", recirc_id, &n)) {
         spec->verdict = XF_ODP_FIB;
+        return n;
+    } else if (ovs_scan(s, ",hold=%"SCNu16"%n", &spec->mtu, &n)) {
+        spec->verdict = XF_ODP_HOLD;
         return n;
     } else if (!strncmp(s, ",drop", 5)) {
         spec->verdict = XF_DROP;

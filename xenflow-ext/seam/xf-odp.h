@@ -44,6 +44,11 @@
  *                          the router
  *     XF_ODP_ATTR_PUNT     as above
  *
+ * Verdict XF_ODP_HOLD lets frames for a router's machine wait (seam/xf-hold.h),
+ * or, once they needn't, runs
+ *
+ *     XF_ODP_ATTR_PUNT     nested actions; none: the frames are dropped
+ *
  * As text, e.g.
  *
  *     xenflow(router=1,fib,recirc(0x1),punt(4))
@@ -51,6 +56,7 @@
  *             forward(3),punt(4))
  *     xenflow(router=1,reason=no-route,punt(4))
  *     xenflow(router=1,drop)
+ *     xenflow(router=1,hold=10,punt(4))
  *
  * Invariants
  * ----------
@@ -86,12 +92,14 @@ enum xf_odp_attr {
 };
 
 #define XF_ODP_FIB (XF_DROP + 1)
+#define XF_ODP_HOLD (XF_DROP + 2)
 
 struct xf_odp_spec {
     uint32_t router;            /* Router id. */
-    uint8_t verdict;            /* enum xf_verdict, or XF_ODP_FIB. */
+    uint8_t verdict;            /* enum xf_verdict, or XF_ODP_*. */
     uint8_t reason;             /* enum xf_punt_reason, if XF_PUNT. */
-    uint16_t mtu;               /* Bytes of IP packet, if XF_FORWARD. */
+    uint16_t mtu;               /* Bytes of IP packet, if XF_FORWARD.  The
+                                 * VLAN of the segment, if XF_ODP_HOLD. */
     struct eth_addr src;        /* New source MAC, if XF_FORWARD. */
     struct eth_addr dst;        /* New destination MAC, if XF_FORWARD. */
 };

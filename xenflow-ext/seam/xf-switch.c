@@ -25,6 +25,7 @@
 #include "dp-packet.h"
 #include "dpif.h"
 #include "engine/engine.h"
+#include "engine/link.h"
 #include "flow.h"
 #include "hash.h"
 #include "latch.h"
@@ -44,8 +45,10 @@
 #include "packets.h"
 #include "seam/xf-credit.h"
 #include "seam/xf-fwd.h"
+#include "seam/xf-hold.h"
 #include "seam/xf-mem.h"
 #include "seam/xf-odp.h"
+#include "seam/xf-ports.h"
 #include "seq.h"
 #include "sset.h"
 #include "util.h"
@@ -56,34 +59,26 @@ COVERAGE_DEFINE(xf_inject);
 COVERAGE_DEFINE(xf_inject_dropped);
 COVERAGE_DEFINE(xf_revalidate);
 
-/* Frames that may wait for the main thread. */
+/* Frames, and releases of held ones, that may wait for the main thread. */
 #define MAX_INJECTS 1024
 
-/* ---- Table of ports, for translations. ---- */
-
-struct port_entry {
-    struct hmap_node node;      /* In port_table's 'ports'. */
-    const struct ofproto_dpif *ofproto; /* For comparison only. */
-    ofp_port_t ofp_port;
-    bool is_router;             /* Of type xenflow. */
-    bool has_fib;               /* Its datapath executes fib actions. */
-    char *name;
-    char *bridge;
+enum inject_kind {
+    INJECT_ROUTER,              /* As coming from the router 'port'. */
+    INJECT_OUTPUT,              /* By 'port'. */
+    INJECT_RELEASE,             /* What is held for router 'id' in 'vlan', by
+                                 * 'port'. */
+    INJECT_PASS,                /* Nothing is held for 'id' any more. */
 };
 
-/* Ports of all bridges that have a port of type xenflow; immutable. */
-struct port_table {
-    struct hmap ports;          /* Of struct port_entry, by name. */
-    char *dpif_name;            /* Datapath of those bridges, or NULL. */
-    char *dpif_type;
-};
-
-/* A frame on its way from the engine's thread to the main thread. */
+/* A frame, or frames, on the way from the engine's thread to the main
+ * thread. */
 struct inject {
     struct ovs_list node;
-    char router[XF_NAME_MAX];
+    enum inject_kind kind;
+    char port[XF_NAME_MAX];
     uint16_t vlan;
-    struct dp_packet *packet;
+    uint32_t id;
+    struct dp_packet *packet;   /* NULL: none. */
 };
 
 /* What one datapath still owes for the last revalidation asked for. */
@@ -95,9 +90,10 @@ struct seam {
     struct xf_switch ops;       /* What the engine sees. */
     struct xf_engine *engine;
 
-    OVSRCU_TYPE(struct port_table *) ports;
+    OVSRCU_TYPE(struct xf_ports *) ports;
     uint64_t connectivity_seq;  /* 'ports' is as of this, */
-    size_t n_fib;               /* and this, of count_fib(). Main thread. */
+    size_t n_fib;               /* and this, of xf_ports_count_fib(), */
+    uint64_t links_seq;         /* and this. Main thread. */
 
     /* Revalidation: the engine raises 'asked'; the main thread brings 'begun'
      * and then 'done' up to it. */
@@ -135,141 +131,24 @@ xf_switch_engine(void)
     return s ? s->engine : NULL;
 }
 
-static const struct port_entry *
-port_find(const struct port_table *table, const struct ofproto_dpif *ofproto,
-          const char *name)
-{
-    const struct port_entry *p;
-
-    if (table) {
-        HMAP_FOR_EACH_WITH_HASH (p, node, hash_string(name, 0),
-                                 &table->ports) {
-            if ((!ofproto || p->ofproto == ofproto)
-                && !strcmp(p->name, name)) {
-                return p;
-            }
-        }
-    }
-    return NULL;
-}
-
-/* The router's own port, in whatever bridge. */
-static const struct port_entry *
-router_port_find(const struct port_table *table, const char *router)
-{
-    const struct port_entry *p = port_find(table, NULL, router);
-
-    return p && p->is_router ? p : NULL;
-}
-
-static const struct port_table *
+static const struct xf_ports *
 ports_get(const struct seam *s)
 {
-    return s ? ovsrcu_get(struct port_table *, &s->ports) : NULL;
+    return s ? ovsrcu_get(struct xf_ports *, &s->ports) : NULL;
 }
 
 ofp_port_t
 xf_switch_port(const struct ofproto_dpif *ofproto, const char *name)
 {
-    const struct port_entry *p = port_find(ports_get(seam_get()), ofproto,
+    const struct xf_port *p = xf_ports_find(ports_get(seam_get()), ofproto,
                                            name);
     return p ? p->ofp_port : OFPP_NONE;
 }
 
 static void
-port_table_destroy(struct port_table *table)
+add_name(const char *name, void *names)
 {
-    if (table) {
-        struct port_entry *p;
-
-        HMAP_FOR_EACH_POP (p, node, &table->ports) {
-            free(p->name);
-            free(p->bridge);
-            free(p);
-        }
-        hmap_destroy(&table->ports);
-        free(table->dpif_name);
-        free(table->dpif_type);
-        free(table);
-    }
-}
-
-static bool
-is_router_ofport(const struct ofport *ofport)
-{
-    return !strcmp(netdev_get_type(ofport->netdev), "xenflow");
-}
-
-static void
-port_table_add_bridge(struct port_table *table,
-                      const struct ofproto_dpif *ofproto)
-{
-    const struct ofport *ofport;
-
-    HMAP_FOR_EACH (ofport, hmap_node, &ofproto->up.ports) {
-        struct port_entry *p = xmalloc(sizeof *p);
-
-        p->ofproto = ofproto;
-        p->ofp_port = ofport->ofp_port;
-        p->is_router = is_router_ofport(ofport);
-        p->has_fib = ofproto->backer->rt_support.xenflow;
-        p->name = xstrdup(netdev_get_name(ofport->netdev));
-        p->bridge = xstrdup(ofproto->up.name);
-        hmap_insert(&table->ports, &p->node, hash_string(p->name, 0));
-    }
-    if (!table->dpif_name) {
-        table->dpif_name = xstrdup(dpif_base_name(ofproto->backer->dpif));
-        table->dpif_type = xstrdup(dpif_type(ofproto->backer->dpif));
-    }
-}
-
-static bool
-bridge_has_router(const struct ofproto_dpif *ofproto)
-{
-    const struct ofport *ofport;
-
-    HMAP_FOR_EACH (ofport, hmap_node, &ofproto->up.ports) {
-        if (is_router_ofport(ofport)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
-port_table_equals(const struct port_table *a, const struct port_table *b)
-{
-    const struct port_entry *p;
-
-    if (!a || hmap_count(&a->ports) != hmap_count(&b->ports)) {
-        return false;
-    }
-    HMAP_FOR_EACH (p, node, &a->ports) {
-        const struct port_entry *q = port_find(b, p->ofproto, p->name);
-
-        if (!q || q->ofp_port != p->ofp_port
-            || q->is_router != p->is_router
-            || q->has_fib != p->has_fib) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* How many datapaths execute fib actions: dpif/set-dp-features can change
- * that. */
-static size_t
-count_fib(void)
-{
-    const struct shash_node *node;
-    size_t n = 0;
-
-    SHASH_FOR_EACH (node, &all_dpif_backers) {
-        const struct dpif_backer *backer = node->data;
-
-        n += backer->rt_support.xenflow;
-    }
-    return n;
+    sset_add(names, name);
 }
 
 /* Publishes the table of ports anew if ports may have changed. */
@@ -277,44 +156,32 @@ static void
 run_ports(struct seam *s)
 {
     uint64_t seq = seq_read(connectivity_seq_get());
-    size_t n_fib = count_fib();
+    uint64_t links_seq = seq_read(xf_engine_links_seq(s->engine));
+    size_t n_fib = xf_ports_count_fib();
 
-    if (seq == s->connectivity_seq && n_fib == s->n_fib) {
+    if (seq == s->connectivity_seq && n_fib == s->n_fib
+        && links_seq == s->links_seq) {
         return;
     }
     s->connectivity_seq = seq;
     s->n_fib = n_fib;
+    s->links_seq = links_seq;
 
-    struct port_table *table = xzalloc(sizeof *table);
-    struct port_table *old = ovsrcu_get_protected(struct port_table *,
-                                                  &s->ports);
-    const struct shash_node *node;
+    struct xf_ports *old = ovsrcu_get_protected(struct xf_ports *, &s->ports);
+    struct sset hops = SSET_INITIALIZER(&hops);
 
-    hmap_init(&table->ports);
-    SHASH_FOR_EACH (node, &all_dpif_backers) {
-        struct sset names = SSET_INITIALIZER(&names);
-        const char *name;
-
-        ofproto_enumerate_names(node->name, &names);
-        SSET_FOR_EACH (name, &names) {
-            const struct ofproto_dpif *ofproto
-                = ofproto_dpif_lookup_by_name(name);
-
-            if (ofproto && bridge_has_router(ofproto)) {
-                port_table_add_bridge(table, ofproto);
-            }
-        }
-        sset_destroy(&names);
-    }
-    if (port_table_equals(old, table)) {
-        port_table_destroy(table);
+    xf_link_table_get_ports(xf_engine_links(s->engine), add_name, &hops);
+    struct xf_ports *table = xf_ports_create(&hops);
+    sset_destroy(&hops);
+    if (xf_ports_equals(old, table)) {
+        xf_ports_destroy(table);
         return;
     }
     if (!hmap_is_empty(&table->ports)) {
         xf_engine_load(s->engine);
     }
     ovsrcu_set(&s->ports, table);
-    ovsrcu_postpone(port_table_destroy, old);
+    ovsrcu_postpone(xf_ports_destroy, old);
     xf_engine_ports_changed(s->engine);
 
     uint64_t orig;
@@ -426,20 +293,15 @@ inject_destroy(struct inject *in)
     free(in);
 }
 
+/* Hands 'in' to the main thread, unless it is a frame and there are too
+ * many. */
 static void
-seam_inject(const struct xf_switch *sw, const char *router, uint16_t vlan,
-            const void *frame, size_t size)
+inject_post(const struct xf_switch *sw, struct inject *in)
 {
     struct seam *s = CONTAINER_OF(sw, struct seam, ops);
-    struct inject *in = xmalloc(sizeof *in);
-
-    ovs_strlcpy(in->router, router, sizeof in->router);
-    in->vlan = vlan;
-    in->packet = dp_packet_clone_data_with_headroom(frame, size,
-                                                    VLAN_HEADER_LEN);
 
     ovs_mutex_lock(&s->mutex);
-    bool full = s->n_injects >= MAX_INJECTS;
+    bool full = in->packet && s->n_injects >= MAX_INJECTS;
     if (!full) {
         ovs_list_push_back(&s->injects, &in->node);
         s->n_injects++;
@@ -454,11 +316,52 @@ seam_inject(const struct xf_switch *sw, const char *router, uint16_t vlan,
     }
 }
 
-/* Sends 'in' into table 0 as from the router's port. */
 static void
-inject_run(const struct seam *s, const struct inject *in)
+inject_frame(const struct xf_switch *sw, enum inject_kind kind,
+             const char *port, uint16_t vlan, const void *frame, size_t size)
 {
-    const struct port_entry *p = router_port_find(ports_get(s), in->router);
+    struct inject *in = xzalloc(sizeof *in);
+
+    in->kind = kind;
+    ovs_strlcpy(in->port, port, sizeof in->port);
+    in->vlan = vlan;
+    in->packet = dp_packet_clone_data_with_headroom(frame, size,
+                                                    VLAN_HEADER_LEN);
+    inject_post(sw, in);
+}
+
+static void
+seam_inject(const struct xf_switch *sw, const char *router, uint16_t vlan,
+            const void *frame, size_t size)
+{
+    inject_frame(sw, INJECT_ROUTER, router, vlan, frame, size);
+}
+
+static void
+seam_output(const struct xf_switch *sw, const char *port, uint16_t vlan,
+            const void *frame, size_t size)
+{
+    inject_frame(sw, INJECT_OUTPUT, port, vlan, frame, size);
+}
+
+static void
+seam_hold_release(const struct xf_switch *sw, uint32_t id,
+                  const char *router OVS_UNUSED, uint16_t vlan,
+                  const char *vif)
+{
+    struct inject *in = xzalloc(sizeof *in);
+
+    in->kind = vif ? INJECT_RELEASE : INJECT_PASS;
+    ovs_strlcpy(in->port, vif ? vif : "", sizeof in->port);
+    in->vlan = vlan;
+    in->id = id;
+    inject_post(sw, in);
+}
+
+/* Sends 'packet', not taken over: into table 0 as from 'p', or by it. */
+static void
+inject_packet(const struct xf_port *p, bool by, struct dp_packet *packet)
+{
     struct ofproto_dpif *ofproto
         = p ? ofproto_dpif_lookup_by_name(p->bridge) : NULL;
 
@@ -470,21 +373,60 @@ inject_run(const struct seam *s, const struct inject *in)
 
     uint64_t stub[64 / 8];
     struct ofpbuf ofpacts = OFPBUF_STUB_INITIALIZER(stub);
-    struct ofpact_resubmit *resubmit = ofpact_put_RESUBMIT(&ofpacts);
-    resubmit->in_port = p->ofp_port;
-    resubmit->table_id = 0;
+    if (by) {
+        ofpact_put_OUTPUT(&ofpacts)->port = p->ofp_port;
+    } else {
+        struct ofpact_resubmit *resubmit = ofpact_put_RESUBMIT(&ofpacts);
+
+        resubmit->in_port = p->ofp_port;
+        resubmit->table_id = 0;
+    }
 
     struct flow flow;
-    if (in->vlan) {
+    flow_extract(packet, &flow);
+    flow.in_port.ofp_port = by ? OFPP_NONE : p->ofp_port;
+    ofproto_dpif_execute_actions(
+        ofproto, ofproto_dpif_get_tables_version(ofproto), &flow, NULL,
+        ofpacts.data, ofpacts.size, packet);
+    ofpbuf_uninit(&ofpacts);
+}
+
+/* Sends what is held for router 'id' in 'vlan' by 'p'. */
+static void
+release_run(const struct xf_port *p, uint32_t id, uint16_t vlan)
+{
+    struct dp_packet *packet;
+
+    while ((packet = xf_hold_next(id, vlan)) != NULL) {
+        inject_packet(p, true, packet);
+        dp_packet_delete(packet);
+    }
+}
+
+static void
+inject_run(const struct seam *s, const struct inject *in)
+{
+    const struct xf_ports *ports = ports_get(s);
+
+    if (in->packet && in->vlan) {
         eth_push_vlan(in->packet, htons(ETH_TYPE_VLAN_8021Q),
                       htons(in->vlan));
     }
-    flow_extract(in->packet, &flow);
-    flow.in_port.ofp_port = p->ofp_port;
-    ofproto_dpif_execute_actions(
-        ofproto, ofproto_dpif_get_tables_version(ofproto), &flow, NULL,
-        ofpacts.data, ofpacts.size, in->packet);
-    ofpbuf_uninit(&ofpacts);
+    switch (in->kind) {
+    case INJECT_ROUTER:
+        inject_packet(xf_ports_find_router(ports, in->port), false,
+                      in->packet);
+        break;
+    case INJECT_OUTPUT:
+        inject_packet(xf_ports_find(ports, NULL, in->port), true, in->packet);
+        break;
+    case INJECT_RELEASE:
+        release_run(xf_ports_find(ports, NULL, in->port), in->id, in->vlan);
+        break;
+    case INJECT_PASS:
+        xf_hold_pass(in->id);
+        break;
+    }
 }
 
 static void
@@ -519,6 +461,7 @@ seam_router_del(const struct xf_switch *sw OVS_UNUSED, uint32_t id)
 {
     xf_odp_router_del(id);
     xf_fwd_forget();
+    xf_hold_end(id);
 }
 
 static void
@@ -532,7 +475,7 @@ static bool
 seam_has_fib(const struct xf_switch *sw, const char *router)
 {
     const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
-    const struct port_entry *p = router_port_find(ports_get(s), router);
+    const struct xf_port *p = xf_ports_find_router(ports_get(s), router);
 
     return !p || p->has_fib;
 }
@@ -555,7 +498,7 @@ seam_router_account(const struct xf_switch *sw, uint32_t id,
 {
     const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
 
-    if (router_port_find(ports_get(s), name)) {
+    if (xf_ports_find_router(ports_get(s), name)) {
         xf_credit_port(id, name);
     }
 }
@@ -572,7 +515,7 @@ seam_router_binding(const struct xf_switch *sw, const char *router,
                     char bridge[XF_NAME_MAX])
 {
     const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
-    const struct port_entry *p = router_port_find(ports_get(s), router);
+    const struct xf_port *p = xf_ports_find_router(ports_get(s), router);
 
     ovs_strlcpy(bridge, p ? p->bridge : "", XF_NAME_MAX);
 }
@@ -582,10 +525,37 @@ seam_vif_exists(const struct xf_switch *sw, const char *router,
                 const char *vif)
 {
     const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
-    const struct port_table *table = ports_get(s);
-    const struct port_entry *p = router_port_find(table, router);
+    const struct xf_ports *table = ports_get(s);
+    const struct xf_port *p = xf_ports_find_router(table, router);
 
-    return p && port_find(table, p->ofproto, vif);
+    return p && xf_ports_find(table, p->ofproto, vif);
+}
+
+static bool
+seam_port_exists(const struct xf_switch *sw, const char *port)
+{
+    const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
+
+    return xf_ports_find(ports_get(s), NULL, port);
+}
+
+static void
+seam_hold_begin(const struct xf_switch *sw OVS_UNUSED, uint32_t id)
+{
+    xf_hold_begin(id);
+}
+
+static bool
+seam_hold_released(const struct xf_switch *sw OVS_UNUSED, uint32_t id)
+{
+    return xf_hold_is_released(id);
+}
+
+static bool
+seam_hold_stats(const struct xf_switch *sw OVS_UNUSED, uint32_t id,
+                struct xf_hold_stats *stats)
+{
+    return xf_hold_get_stats(id, stats);
 }
 
 static void
@@ -596,7 +566,7 @@ seam_for_each_mac(const struct xf_switch *sw, const char *router,
                   void *aux)
 {
     const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
-    const struct port_entry *p = router_port_find(ports_get(s), router);
+    const struct xf_port *p = xf_ports_find_router(ports_get(s), router);
 
     if (p) {
         xf_xlate_for_each_mac(p->bridge, vlan, cb, aux);
@@ -643,7 +613,7 @@ seam_dump_flows(const struct xf_switch *sw, uint32_t id,
                            const char *, void *), void *aux)
 {
     const struct seam *s = CONTAINER_OF(sw, struct seam, ops);
-    const struct port_table *table = ports_get(s);
+    const struct xf_ports *table = ports_get(s);
     struct dpif *dpif;
 
     if (!table || !table->dpif_name) {
@@ -682,6 +652,12 @@ static const struct xf_switch seam_ops = {
     .revalidated = seam_revalidated,
     .revalidated_wait = seam_revalidated_wait,
     .inject = seam_inject,
+    .output = seam_output,
+    .port_exists = seam_port_exists,
+    .hold_begin = seam_hold_begin,
+    .hold_release = seam_hold_release,
+    .hold_released = seam_hold_released,
+    .hold_stats = seam_hold_stats,
     .router_add = seam_router_add,
     .router_del = seam_router_del,
     .router_set_table = seam_router_set_table,
@@ -731,6 +707,7 @@ xf_switch_wait(void)
 
     latch_wait(&s->wakeup);
     seq_wait(connectivity_seq_get(), s->connectivity_seq);
+    seq_wait(xf_engine_links_seq(s->engine), s->links_seq);
     if (s->begun) {
         uint64_t done;
 
@@ -750,7 +727,7 @@ seam_destroy(struct seam *s)
     LIST_FOR_EACH_POP (in, node, &s->injects) {
         inject_destroy(in);
     }
-    port_table_destroy(ovsrcu_get_protected(struct port_table *, &s->ports));
+    xf_ports_destroy(ovsrcu_get_protected(struct xf_ports *, &s->ports));
     shash_destroy_free_data(&s->owed);
     seq_destroy(s->done_seq);
     latch_destroy(&s->wakeup);

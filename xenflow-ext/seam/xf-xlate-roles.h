@@ -181,19 +181,6 @@ xf_count(struct xlate_ctx *ctx, const struct xf_segment *segment,
     }
 }
 
-/* 'xvlan' as it is in 'vlan'. */
-static struct xvlan
-xf_in_vlan(const struct xvlan *xvlan, uint16_t vlan)
-{
-    struct xvlan x = *xvlan;
-
-    x.v[0].vid = vlan;
-    if (!x.v[0].tpid) {
-        x.v[0].tpid = ETH_TYPE_VLAN_8021Q;
-    }
-    return x;
-}
-
 /* ---- MAC table. ---- */
 
 /* Where 'mac' was seen last in 'net': its port, or NULL, and '*vlan'. */
@@ -252,7 +239,9 @@ xf_may_learn(const struct xbridge *xbridge, const struct xbundle *in_xbundle,
     struct mac_learning *ml = xbridge->ml;
     struct xf_net net;
 
-    if (xf_is_router_bundle(in_xbundle)) {
+    if (xf_is_router_bundle(in_xbundle)
+        || (engine && xf_belongs_to_link(engine, xbridge, in_xbundle,
+                                         vlan))) {
         return false;
     }
     if (!engine || !xf_net_init(&net, xbridge, engine, vlan)) {
@@ -484,8 +473,8 @@ xf_select(struct xlate_ctx *ctx, const struct xf_net *net,
 /* ---- The way in. ---- */
 
 /* In NORMAL switching of a frame that entered through 'in_xbundle' into the
- * segment 'xvlan': returns true if it was dealt with, as in segments with a
- * switch or a middlebox. */
+ * segment 'xvlan': returns true if it was dealt with, as in virtual links and in
+ * segments with a switch or a middlebox. */
 static bool
 xf_xlate_segment(struct xlate_ctx *ctx, const struct xbundle *in_xbundle,
                  const struct xvlan *xvlan)
@@ -495,7 +484,13 @@ xf_xlate_segment(struct xlate_ctx *ctx, const struct xbundle *in_xbundle,
     struct xf_origin origin = { in_xbundle, vlan };
     struct xf_net net;
 
-    if (!engine || !xf_net_init(&net, ctx->xbridge, engine, vlan)) {
+    if (!engine) {
+        return false;
+    }
+    if (xf_xlate_link(ctx, engine, in_xbundle, xvlan)) {
+        return true;
+    }
+    if (!xf_net_init(&net, ctx->xbridge, engine, vlan)) {
         return false;
     }
 

@@ -47,6 +47,7 @@
 #define XF_XLATE_H 1
 
 #include "engine/engine.h"
+#include "engine/link.h"
 #include "engine/role.h"
 #include "seam/xf-credit.h"
 #include "seam/xf-odp.h"
@@ -138,13 +139,18 @@ xf_hear_neighbor(struct xlate_ctx *ctx, const struct xf_visit *v)
 
 /* ---- Ways out. ---- */
 
+static bool xf_output_elsewhere(struct xlate_ctx *, const struct xf_visit *,
+                                const struct xport *vif);
+
 /* Sends the frame, as it came, to the VM's back-end. */
 static void
 xf_output_vif(struct xlate_ctx *ctx, const struct xf_visit *v)
 {
     const struct xport *vif = xf_port_by_name(ctx->xbridge, v->iface->vif);
 
-    if (!vif || !vif->xbundle) {
+    if (xf_output_elsewhere(ctx, v, vif)) {
+        return;
+    } else if (!vif || !vif->xbundle) {
         xlate_report(ctx, OFT_WARN, "router %s: interface %s has no back-end "
                      "port in bridge %s, dropping", xf_router_name(v->router),
                      v->iface->name, ctx->xbridge->name);
@@ -694,6 +700,7 @@ xf_xlate_output(struct xlate_ctx *ctx, const struct xport *xport)
     return true;
 }
 
+#include "seam/xf-xlate-link.h"
 #include "seam/xf-xlate-roles.h"
 
 #endif /* seam/xf-xlate.h */

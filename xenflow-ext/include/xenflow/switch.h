@@ -34,6 +34,14 @@ struct xf_dp_stats {
     uint64_t n_dropped;         /* Blackhole. */
 };
 
+/* Frames that wait for a router's machine (transfer-show). */
+struct xf_hold_stats {
+    uint64_t n_held;            /* Waiting now. */
+    uint64_t n_dropped;         /* By full queues, or for segments that are no
+                                 * more. */
+    uint64_t n_released;
+};
+
 struct xf_switch {
     /* Engine's thread.  Asks for a revalidation of all cached translations
      * that begins after this call.  Returns a ticket > 0. */
@@ -51,6 +59,29 @@ struct xf_switch {
      * the segment of 'vlan', as coming from the router's port.  May drop. */
     void (*inject)(const struct xf_switch *, const char *router,
                    uint16_t vlan, const void *frame, size_t size);
+
+    /* Engine's thread.  Sends an Ethernet frame (no VLAN header; copied) by the
+     * switch's port 'port', with a tag of 'vlan' unless that is 0.  It doesn't
+     * pass flow tables.  May drop. */
+    void (*output)(const struct xf_switch *, const char *port, uint16_t vlan,
+                   const void *frame, size_t size);
+
+    /* Engine's thread.  Whether the switch has a port called 'port'; of bridges
+     * without a port of a router only those of hops are known. */
+    bool (*port_exists)(const struct xf_switch *, const char *port);
+
+    /* Engine's thread.  What is for the machine of router 'id' waits in the
+     * datapath where translations say so (xf_router_is_holding()). */
+    void (*hold_begin)(const struct xf_switch *, uint32_t id);
+    /* Releases what waits in segment 'vlan', to port 'vif'; with 'vif' NULL, as
+     * the last: what is left waits no more. */
+    void (*hold_release)(const struct xf_switch *, uint32_t id,
+                         const char *router, uint16_t vlan, const char *vif);
+    /* Whether nothing waits any more. */
+    bool (*hold_released)(const struct xf_switch *, uint32_t id);
+    /* False if the router never held anything. */
+    bool (*hold_stats)(const struct xf_switch *, uint32_t id,
+                       struct xf_hold_stats *);
 
     /* Engine's thread.  Router 'id' begins and ends to exist for the datapath:
      * its counters and its punt limiter.  'punt_rate' is packets per second,
