@@ -71,7 +71,7 @@ struct probe {
     uint16_t stream;
     uint32_t number;
     uint64_t sent_ns;           /* CLOCK_MONOTONIC. */
-};
+} __attribute__((packed));
 
 struct settings {
     double rate_pps;
