@@ -74,6 +74,9 @@ struct plan_host *plan_host_find(const struct xf_plan_session *,
                                  const struct xfrec_host *);
 struct plan_port *plan_port_get(struct xf_plan_session *,
                                 const struct xfrec_host *, const char *port);
+/* The cable at 'port' of 'host', or PLAN_NO_CABLE. */
+size_t plan_cable_at(const struct xf_plan_session *,
+                     const struct xfrec_host *, const char *port);
 /* The port of the cable at 'host'. */
 const char *plan_cable_port(const struct xf_plan_session *, size_t cable,
                             const struct xfrec_host *host);

@@ -51,6 +51,17 @@ plan_port_get(struct xf_plan_session *s, const struct xfrec_host *host,
     return port;
 }
 
+size_t
+plan_cable_at(const struct xf_plan_session *s, const struct xfrec_host *host,
+              const char *name)
+{
+    char *key = xasprintf("%s:%s", host->name, name);
+    const struct plan_port *port = shash_find_data(&s->ports, key);
+
+    free(key);
+    return port ? port->cable : PLAN_NO_CABLE;
+}
+
 const char *
 plan_cable_port(const struct xf_plan_session *s, size_t cable,
                 const struct xfrec_host *host)

@@ -257,6 +257,47 @@ xf_plan_check_path(struct xf_plan_session *s, const struct xfrec_link *link)
     return no_way(link, &end1, &end2, error);
 }
 
+/* Whether 'hops', a way of 'link', are over nothing but what is up. */
+static bool
+are_up(const struct xf_plan_session *s, const struct xfrec_link *link,
+       const struct xfrec_hop *const hops[], size_t n)
+{
+    const struct end end1 = { .host = hops[0]->host };
+    const struct end end2 = { .host = hops[n - 1]->host };
+    size_t *cables = xcalloc(n, sizeof *cables);
+    struct xf_path_want want;
+    struct xf_path path;
+    char *error = make_want(s, link, &end1, &end2, &want);
+    bool leads;
+
+    for (size_t i = 0; i + 1 < n && !error; i++) {
+        cables[i] = plan_cable_at(s, hops[i]->host, hops[i]->port2);
+        if (cables[i] == PLAN_NO_CABLE) {
+            error = xstrdup("");
+        }
+    }
+    error = error ? error : xf_path_pinned(s->graph, &want, cables, n - 1,
+                                           &leads, &path);
+    free(cables);
+    if (!error) {
+        xf_path_destroy(&path);
+    }
+    free(error);
+    return !error;
+}
+
+bool
+xf_plan_is_up(const struct xf_plan_session *s, const struct xfrec_link *link)
+{
+    size_t n;
+    const struct xfrec_hop **hops = plan_hops(s->idl, link, link->generation,
+                                              &n);
+    bool up = n && are_up(s, link, hops, n);
+
+    free(hops);
+    return up;
+}
+
 /* ---- Hops. ---- */
 
 /* Hops from ends[0] to ends[1] by 'path', from 'position' on. */

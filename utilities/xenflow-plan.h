@@ -137,6 +137,9 @@ char *xf_plan_transfer(struct xf_plan_session *, const struct xfrec_link *,
 char *xf_plan_check_path(struct xf_plan_session *, const struct xfrec_link *)
     OVS_WARN_UNUSED_RESULT;
 
+/* Whether the way in use of 'link' is over nothing but what is up. */
+bool xf_plan_is_up(const struct xf_plan_session *, const struct xfrec_link *);
+
 /* Whether 'plan' takes another way than the hops of generation 'generation' of
  * 'link' do: other hosts or ports, or other VLANs at its ends. */
 bool xf_plan_differs(struct ovsdb_idl *, const struct xfrec_link *,

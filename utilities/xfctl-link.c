@@ -286,12 +286,38 @@ plan_again(struct ctl_context *ctx, struct xf_plan_session *session,
     return NULL;
 }
 
+/* Links whose ways aren't up; says of which there is no other way. */
+static void
+plan_failed(struct ctl_context *ctx, struct xf_plan_session *session)
+{
+    size_t n;
+    xf_row **rows = xf_rows_sorted(ctx->idl, xf_kind_find("link"), &n);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct xfrec_link *link
+            = CONTAINER_OF(rows[i], struct xfrec_link, header_);
+
+        if (is_placed(link) && !xf_plan_is_up(session, link)) {
+            char *error = plan_again(ctx, session, link);
+
+            if (error) {
+                ds_put_format(&ctx->output, "%s\n", error);
+                free(error);
+            }
+        }
+    }
+    free(rows);
+}
+
 static void
 cmd_link_plan(struct ctl_context *ctx)
 {
     struct xf_plan_session *session
         = xf_plan_session_create(ctx->idl, time_wall_msec());
 
+    if (ctx->argc == 1) {
+        plan_failed(ctx, session);
+    }
     for (int i = 1; i < ctx->argc && !ctx->error; i++) {
         const struct xfrec_link *link = find_link(ctx, ctx->argv[i]);
 
@@ -456,7 +482,7 @@ xf_link_commands_register(void)
     static const struct ctl_command_syntax commands[] = {
         { "link-show", 0, 1, "[LINK]", xf_pre_all, cmd_link_show, NULL, "",
           RO },
-        { "link-plan", 1, INT_MAX, "LINK...", xf_pre_all, cmd_link_plan, NULL,
+        { "link-plan", 0, INT_MAX, "[LINK]...", xf_pre_all, cmd_link_plan, NULL,
           "", RW },
         { NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, RO },
     };

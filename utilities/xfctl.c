@@ -102,7 +102,7 @@ usage: %s [OPTIONS] COMMAND [ARG...] [-- COMMAND [ARG...]]...\n\
   neigh-add ROUTER INTERFACE ADDRESS MAC\n\
     and -del, -list of each: see xfctl(8)\n\
   link-show [LINK]            print ways of links\n\
-  link-plan LINK...           look for better ones, after a trunk failed\n\
+  link-plan [LINK]...         look for others, after a trunk failed\n\
 %s%s\n\
 Options:\n\
   --db=DATABASE               connect to DATABASE\n\
