@@ -106,6 +106,8 @@ class Hosts:
         self.operations = []
         self.names = {uuid: row["name"]
                       for uuid, row in self.rows["Host"].items()}
+        self.plain = {row["name"] for row in self.rows["Host"].values()
+                      if row["kind"] == "openflow"}
         self.living = {u: m for u, m in self.rows["Migration"].items()
                        if m["stage"] not in ENDED}
         self.look()
@@ -135,7 +137,7 @@ class Hosts:
 
     def say(self, table, host, key, target, **columns):
         """Makes a state, or changes it if it differs."""
-        if host == self.options.get("mute"):
+        if host == self.options.get("mute") or host in self.plain:
             return
         value = ["uuid", target] if target else None
         for uuid, row in self.rows[table].items():

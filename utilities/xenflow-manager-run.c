@@ -31,6 +31,7 @@
 #include "timeval.h"
 #include "util.h"
 #include "xenflow-check.h"
+#include "xenflow-openflow.h"
 
 /* The connection, the lock, and one transaction at a time. */
 
@@ -62,6 +63,7 @@ manager_create(const char *remote, const char *name)
     ovsdb_idl_set_lock(mgr->idl, LOCK);
     mgr->name = xstrdup(name);
     hmap_init(&mgr->moves);
+    mgr->openflow = xf_openflow_create();
     return mgr;
 }
 
@@ -93,6 +95,7 @@ manager_destroy(struct manager *mgr)
             ovsdb_idl_txn_destroy(mgr->txn);
         }
         ovsdb_idl_destroy(mgr->idl);
+        xf_openflow_destroy(mgr->openflow);
         forget_all(mgr);
         hmap_destroy(&mgr->moves);
         free(mgr->name);
@@ -285,7 +288,7 @@ run_move(struct manager *mgr, struct manager_move *move)
         manager_adopt(mgr, row);
         return true;
     }
-    manager_see(mgr->idl, row, move, &view);
+    manager_see(mgr, row, move, &view);
     action = xf_migration_run(&move->m, &view.seen, time_msec(), &why);
     move->percent = xf_migration_percent(&move->m, &view.seen);
     if (action != XF_MIGRATION_WAIT) {
@@ -357,6 +360,11 @@ void
 manager_run(struct manager *mgr)
 {
     ovsdb_idl_run(mgr->idl);
+    xf_openflow_run(mgr->openflow, is_active(mgr) ? mgr->idl : NULL);
+    if (mgr->openflow_seqno != xf_openflow_seqno(mgr->openflow)) {
+        mgr->openflow_seqno = xf_openflow_seqno(mgr->openflow);
+        mgr->seqno = 0;
+    }
     if (!commit(mgr)) {
         return;
     }
@@ -378,6 +386,7 @@ void
 manager_wait(struct manager *mgr)
 {
     ovsdb_idl_wait(mgr->idl);
+    xf_openflow_wait(mgr->openflow);
     if (mgr->txn) {
         ovsdb_idl_txn_wait(mgr->txn);
     } else if (is_active(mgr)) {

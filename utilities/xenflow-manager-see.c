@@ -29,6 +29,7 @@
 #include "xenflow-check.h"
 #include "xenflow-late.h"
 #include "xenflow/hops.h"
+#include "xenflow-openflow.h"
 #include "xenflow-plan.h"
 
 /* What the rows say of a migration.
@@ -156,17 +157,22 @@ add_concerned(struct ovsdb_idl *idl, const struct xfrec_migration *row,
 
 /* Which hosts of 'names' haven't carried out 'number', or NULL. */
 static char *
-find_late(struct ovsdb_idl *idl, const struct sset *names, int64_t number)
+find_late(const struct manager *mgr, const struct sset *names, int64_t number)
 {
     struct ds all = DS_EMPTY_INITIALIZER;
     const char **sorted = sset_sort(names);
 
     for (size_t i = 0; i < sset_count(names); i++) {
-        const struct xfrec_host *host = find_host(idl, sorted[i]);
+        const struct xfrec_host *host = find_host(mgr->idl, sorted[i]);
         struct ds ds = DS_EMPTY_INITIALIZER;
 
         if (host && xf_host_is_wanted(host)) {
-            xf_late_put(idl, host->name, number, &ds);
+            xf_late_put(mgr->idl, host->name, number, &ds);
+        } else if (host && host->enabled && !strcmp(host->kind, "openflow")) {
+            char *why = xf_openflow_late(mgr->openflow, host->name, number);
+
+            ds_put_cstr(&ds, why ? why : "");
+            free(why);
         }
         if (ds.length) {
             ds_put_format(&all, "%s%s (%s)", all.length ? ", " : "",
@@ -337,9 +343,10 @@ find_refusal(struct ovsdb_idl *idl, const struct xfrec_migration *row)
 }
 
 void
-manager_see(struct ovsdb_idl *idl, const struct xfrec_migration *row,
+manager_see(const struct manager *mgr, const struct xfrec_migration *row,
             const struct manager_move *move, struct manager_view *view)
 {
+    struct ovsdb_idl *idl = mgr->idl;
     struct xf_migration_seen *seen = &view->seen;
     struct sset names = SSET_INITIALIZER(&names);
     size_t n;
@@ -358,7 +365,7 @@ manager_see(struct ovsdb_idl *idl, const struct xfrec_migration *row,
         view->refusal = find_refusal(idl, row);
     } else {
         add_concerned(idl, row, links, n, &names);
-        view->late = find_late(idl, &names, move->awaited);
+        view->late = find_late(mgr, &names, move->awaited);
         view->unproven = find_unproven(idl, row, links, n);
         see_table(idl, row, seen);
     }

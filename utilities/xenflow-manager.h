@@ -29,6 +29,7 @@
  *   xenflow-manager-see.c     rows -> what the state machine sees
  *   xenflow-manager-write.c   its actions -> rows
  *   xenflow-manager-repair.c  leftovers; links over cables that have failed
+ *   xenflow-openflow.c        plain OpenFlow switches as hops
  *   xenflow-check.c           reasons against a migration (shared with xfctl)
  *   xenflow-plan.c            ways of links (shared with xfctl)
  *
@@ -57,6 +58,7 @@ struct json;
 struct ovsdb_idl;
 struct ovsdb_idl_txn;
 struct sset;
+struct xf_openflow;
 
 /* A migration that hasn't ended. */
 struct manager_move {
@@ -75,6 +77,8 @@ struct manager {
     struct ovsdb_idl *idl;
     char *name;                 /* For Migration:coordinator. */
     struct hmap moves;          /* Of struct manager_move. */
+    struct xf_openflow *openflow; /* Plain switches. */
+    unsigned int openflow_seqno; /* Of these, when last looked at. */
 
     /* The transaction under way, if 'txn'. */
     struct ovsdb_idl_txn *txn;
@@ -100,7 +104,7 @@ struct manager_view {
     struct xf_migration_seen seen;
     char *refusal, *late, *unproven;
 };
-void manager_see(struct ovsdb_idl *, const struct xfrec_migration *,
+void manager_see(const struct manager *, const struct xfrec_migration *,
                  const struct manager_move *, struct manager_view *);
 void manager_view_uninit(struct manager_view *);
 const struct xfrec_migration_state *

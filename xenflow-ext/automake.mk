@@ -313,7 +313,9 @@ utilities_xenflow_manager_SOURCES = \
 	xf-utilities/xenflow-manager-see.c \
 	xf-utilities/xenflow-manager-write.c \
 	xf-utilities/xenflow-manager.c \
-	xf-utilities/xenflow-manager.h
+	xf-utilities/xenflow-manager.h \
+	xf-utilities/xenflow-openflow.c \
+	xf-utilities/xenflow-openflow.h
 utilities_xenflow_manager_LDADD = \
 	ofproto/libofproto.la lib/libopenvswitch.la $(SSL_LIBS)
 
