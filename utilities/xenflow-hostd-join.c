@@ -106,6 +106,7 @@ monitor(struct ovsdb_idl *idl)
         &xfrec_xf_global_col_cfg,
         &xfrec_host_col_name, &xfrec_host_col_kind, &xfrec_host_col_enabled, &xfrec_host_col_power,
         &xfrec_host_col_wake_mac, &xfrec_host_col_other_config,
+        &xfrec_host_col_addresses,
         &xfrec_physical_link_col_host1, &xfrec_physical_link_col_port1,
         &xfrec_physical_link_col_host2, &xfrec_physical_link_col_port2,
         &xfrec_segment_col_name, &xfrec_segment_col_vlan,
@@ -117,7 +118,11 @@ monitor(struct ovsdb_idl *idl)
         &xfrec_router_col_backend, &xfrec_router_col_image,
         &xfrec_router_col_memory, &xfrec_router_col_vcpus,
         &xfrec_router_col_routing, &xfrec_router_col_protocols,
-        &xfrec_router_col_config,
+        &xfrec_router_col_config, &xfrec_router_col_destination,
+        &xfrec_router_col_migration,
+        &xfrec_migration_col_router, &xfrec_migration_col_source,
+        &xfrec_migration_col_destination, &xfrec_migration_col_technique,
+        &xfrec_migration_col_stage,
         &xfrec_interface_col_router, &xfrec_interface_col_name,
         &xfrec_interface_col_segment, &xfrec_interface_col_mac,
         &xfrec_interface_col_addresses, &xfrec_interface_col_mtu,
@@ -149,6 +154,9 @@ monitor(struct ovsdb_idl *idl)
 
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
         ovsdb_idl_add_column(idl, columns[i]);
+    }
+    for (size_t i = 0; i < XFREC_MIGRATION_STATE_N_COLUMNS; i++) {
+        ovsdb_idl_add_column(idl, &xfrec_migration_state_columns[i]);
     }
     ovsdb_idl_add_table(idl, &xfrec_table_host_state);
     for (size_t i = 0; i < XFREC_HOST_STATE_N_COLUMNS; i++) {
@@ -182,6 +190,9 @@ set_conditions_by_name(struct join *j)
     xfrec_router_state_add_clause_host(&c, OVSDB_F_EQ, j->name);
     set_condition(j, &xfrec_table_router_state, &c);
     ovsdb_idl_condition_init(&c);
+    xfrec_migration_state_add_clause_host(&c, OVSDB_F_EQ, j->name);
+    set_condition(j, &xfrec_table_migration_state, &c);
+    ovsdb_idl_condition_init(&c);
     xfrec_physical_link_state_add_clause_host(&c, OVSDB_F_EQ, j->name);
     set_condition(j, &xfrec_table_physical_link_state, &c);
     ovsdb_idl_condition_init(&c);
@@ -201,8 +212,15 @@ set_conditions_by_host(struct join *j, const struct uuid *host)
     ovsdb_idl_condition_init(&c);
     if (host) {
         xfrec_router_add_clause_host(&c, OVSDB_F_EQ, host);
+        xfrec_router_add_clause_destination(&c, OVSDB_F_EQ, host);
     }
     set_condition(j, &xfrec_table_router, &c);
+    ovsdb_idl_condition_init(&c);
+    if (host) {
+        xfrec_migration_add_clause_source(&c, OVSDB_F_EQ, host);
+        xfrec_migration_add_clause_destination(&c, OVSDB_F_EQ, host);
+    }
+    set_condition(j, &xfrec_table_migration, &c);
     ovsdb_idl_condition_init(&c);
     if (host) {
         xfrec_edge_port_add_clause_host(&c, OVSDB_F_EQ, host);
@@ -294,6 +312,7 @@ leave(struct join *j)
     }
     join_probe_destroy(j);
     join_trace_clear(j->trace);
+    join_moves_clear(j);
     db_close(&j->xf);
     free(j->conditions);
     free(j->remote);
@@ -391,6 +410,10 @@ join_create(struct xf_domains *domains, const struct join_settings *settings)
     j->host = join_host_create();
     j->load = join_load_create();
     j->trace = join_trace_create();
+    j->moves = join_moves_create();
+    if (settings->dummies) {
+        join_moves_register(j->moves);
+    }
     if (strcmp(settings->ovs, "none")) {
         j->ovs.idl = ovsdb_idl_create(settings->ovs, &ovsrec_idl_class, false,
                                       true);
@@ -409,6 +432,7 @@ join_destroy(struct join *j)
     join_host_destroy(j->host);
     join_load_destroy(j->load);
     join_trace_destroy(j->trace);
+    join_moves_destroy(j->moves);
     hmap_destroy(&j->routers);
     sset_destroy(&j->replaced);
     hmap_destroy(&j->links);
@@ -545,6 +569,7 @@ take_changes(struct join *j)
         j->xf.seqno = seqno;
         take_hosts(j);
         take_routers(j);
+        join_moves_update(j);
         take_interfaces(j);
         take_others(j);
         ovsdb_idl_track_clear(j->xf.idl);
@@ -562,6 +587,7 @@ write_done(struct join *j, bool success)
     join_host_written(j, success);
     if (!success) {
         join_probe_unwritten(j);
+        join_moves_unwritten(j);
         HMAP_FOR_EACH (r, node, &j->routers) {
             join_router_unwritten(j, r);
         }
@@ -576,6 +602,7 @@ write_run(struct join *j, long long int now_ms)
     if (!j->xf.txn && join_is_complete(j) && db_can_write(&j->xf, now_ms)
         && (!ovs_list_is_empty(&j->unwritten)
             || join_probe_is_due(j) || join_trace_is_due(j)
+            || join_moves_is_due(j, now_ms)
             || join_host_is_due(j, now_ms))) {
         j->xf.txn = ovsdb_idl_txn_create(j->xf.idl);
         while (!ovs_list_is_empty(&j->unwritten)) {
@@ -587,6 +614,7 @@ write_run(struct join *j, long long int now_ms)
             join_router_write(j, r);
         }
         join_trace_write(j);
+        join_moves_write(j, now_ms);
         join_host_write(j, now_ms);
     }
     if (j->xf.txn && db_commit(&j->xf, "XenFlow", now_ms, &success)) {
@@ -676,6 +704,7 @@ join_run(struct join *j, long long int now_ms)
                 j->ports_dirty = true;
             }
         }
+        join_moves_run(j, now_ms);
         join_probe_run(j, now_ms);
         join_load_run(j, now_ms);
         join_trace_run(j, now_ms);
@@ -702,6 +731,7 @@ join_wait(struct join *j)
         join_probe_wait(j);
         join_load_wait(j);
         join_trace_wait(j);
+        join_moves_wait(j);
         HMAP_FOR_EACH (r, node, &j->routers) {
             if (r->due_ms) {
                 poll_timer_wait_until(r->due_ms);
@@ -740,6 +770,7 @@ join_format(const struct join *j, struct ds *ds)
             r->failure || r->refusal ? ": " : "",
             r->refusal ? r->refusal : r->failure ? r->failure : ""));
     }
+    join_moves_format(j, &lines);
     svec_sort(&lines);
     for (size_t i = 0; i < lines.n; i++) {
         ds_put_format(ds, "%s\n", lines.names[i]);

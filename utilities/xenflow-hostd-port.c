@@ -70,6 +70,7 @@ struct port {
     int64_t *trunks;            /* ...or these. */
     size_t n_trunks;
     struct smap ids;            /* Of those that we write. */
+    bool keeps_ids;             /* Those that are there stay. */
 };
 
 void
@@ -249,6 +250,9 @@ want_router(struct join *j, struct shash *ports,
                         "listen="IP_FMT":%d device=%s",
                         IP_ARGS(place.host_ip), XF_FPM_PORT, place.tap);
     }
+    /* What the switch knows of a machine that went away with its router still
+     * here stays with the copy of its table. */
+    port->keeps_ids = !config && row->host != j->me;
     if (!config && strcmp(row->backend, "none")) {
         return;
     }
@@ -308,7 +312,7 @@ want_all(struct join *j, struct shash *ports)
     char *trouble = NULL;
 
     XFREC_ROUTER_FOR_EACH (row, j->xf.idl) {
-        if (row->host == j->me) {
+        if (row->host == j->me || join_moves_is_here(j, &row->header_.uuid)) {
             want_router(j, ports, row);
         }
     }
@@ -500,7 +504,7 @@ update_bridge(struct join *j, const struct ovsrec_bridge *bridge,
                 continue;
             }
             set_vlans(row, wanted);
-            if (row->n_interfaces) {
+            if (row->n_interfaces && !wanted->keeps_ids) {
                 update_ids(row->interfaces[0], &wanted->ids);
             }
         }

@@ -58,10 +58,20 @@ join_router_find(const struct join *j, const struct uuid *uuid)
 }
 
 const struct xfrec_router *
-join_router_row(const struct join *j, const struct uuid *uuid)
+join_router_any_row(const struct join *j, const struct uuid *uuid)
 {
     const struct xfrec_router *row = xfrec_router_get_for_uuid(j->xf.idl,
                                                                uuid);
+
+    /* A row that isn't monitored any more is still found while another, of
+     * Migration, refers to it; nothing may be read of it. */
+    return row && row->header_.old_datum ? row : NULL;
+}
+
+const struct xfrec_router *
+join_router_row(const struct join *j, const struct uuid *uuid)
+{
+    const struct xfrec_router *row = join_router_any_row(j, uuid);
 
     return row && j->me && row->host == j->me ? row : NULL;
 }
@@ -225,8 +235,8 @@ op_ended(struct join *j, struct join_router *r, const char *name,
 }
 
 /* The management tap is there: gives it the host's address. */
-static void
-set_addresses(struct join_router *r, const struct xf_domain *d)
+void
+join_router_set_addresses(struct join_router *r, const struct xf_domain *d)
 {
     struct join_place place;
     int error;
@@ -258,13 +268,15 @@ join_router_observe(struct join *j, struct join_router *r,
     if (r->op_begun) {
         op_ended(j, r, name, &status, now_ms);
     }
-    if ((status.state == XF_DOMAIN_CRASHED
+    if (join_moves_owns(j, &r->uuid)) {
+        /* Its end isn't one by itself. */
+    } else if ((status.state == XF_DOMAIN_CRASHED
          || (status.state == XF_DOMAIN_STOPPED && status.reason))
         && (status.state != r->state || status.n_crashes != r->n_crashes)) {
         ended(j, r, name, &status, now_ms);
     }
     if (status.state == XF_DOMAIN_RUNNING && r->state != status.state) {
-        set_addresses(r, d);
+        join_router_set_addresses(r, d);
     }
     r->state = status.state;
     r->n_crashes = status.n_crashes;
@@ -550,6 +562,13 @@ join_router_step(struct join *j, struct join_router *r, long long int now_ms)
             return;
         }
     }
+    if (join_moves_owns(j, &r->uuid)) {
+        r->settled = true;
+        if (!join_router_state(j, &r->uuid)) {
+            join_router_unwritten(j, r);
+        }
+        return;
+    }
     if (row && strcmp(row->backend, "none")) {
         step_wanted(j, r, d, row, now_ms);
     } else if (d && (row || join_router_state(j, &r->uuid))) {
@@ -572,7 +591,7 @@ join_router_step(struct join *j, struct join_router *r, long long int now_ms)
 
 static const char *
 state_text(const struct join *j, const struct xfrec_router *row,
-           struct xf_domain *d)
+           struct xf_domain *d, bool is_moving)
 {
     static const char *const texts[] = {
         [XF_DOMAIN_ABSENT] = "absent",
@@ -584,12 +603,16 @@ state_text(const struct join *j, const struct xfrec_router *row,
         [XF_DOMAIN_CRASHED] = "crashed",
     };
     struct xf_domain_status status;
+    struct xf_move_status move;
 
     if (d) {
         xf_domain_get_status(d, &status);
-        return texts[status.state];
+        xf_domain_get_move(d, &move);
+        return (move.phase != XF_MOVE_NONE && move.phase != XF_MOVE_TAKEN
+                ? "migrating" : texts[status.state]);
     }
-    return (!row ? "absent"
+    return (is_moving ? "migrating"
+            : !row ? "absent"
             : !strcmp(row->backend, "none") ? wanted_state(j, row)
             : "creating");
 }
@@ -602,7 +625,7 @@ join_router_write(struct join *j, struct join_router *r)
     struct xf_domain *d = join_router_domain(j, r);
     struct ds error = DS_EMPTY_INITIALIZER;
 
-    if (!row && !d) {
+    if (!row && !d && !join_moves_is_here(j, &r->uuid)) {
         if (state) {
             xfrec_router_state_delete(state);
         }
@@ -627,7 +650,8 @@ join_router_write(struct join *j, struct join_router *r)
         ds_destroy(&named);
     }
     xfrec_router_state_set_state(state, r->refusal && !d ? "absent"
-                                 : state_text(j, row, d));
+                                 : state_text(j, row, d,
+                                              join_moves_owns(j, &r->uuid)));
     xfrec_router_state_set_boot(state, r->boot);
     xfrec_router_state_set_restarts(state, r->n_restarts);
     xfrec_router_state_set_error(state, ds_cstr(&error));

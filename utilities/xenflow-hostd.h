@@ -33,6 +33,7 @@
  *   xenflow-hostd-load.c    what routers take: Router_State
  *   xenflow-hostd-trace.c   traced packets: Trace_State
  *   xenflow-hostd-measure.c what the kernel says of it
+ *   xenflow-hostd-move.h    machines that move to and from other hosts
  *
  * Shape: desired state is compared with what is, and one step towards it is
  * made; nothing is remembered that can be looked up.  So an order lost, a
@@ -114,6 +115,7 @@ struct join_router {
 struct join_host;
 struct join_load;
 struct join_trace;
+struct join_moves;
 
 struct join {
     struct xf_domains *domains;
@@ -143,6 +145,7 @@ struct join {
     struct join_host *host;     /* See xenflow-hostd-host.c. */
     struct join_load *load;     /* See xenflow-hostd-load.c. */
     struct join_trace *trace;   /* See xenflow-hostd-trace.c. */
+    struct join_moves *moves;   /* See xenflow-hostd-move.h. */
 };
 
 /* ---- xenflow-hostd-join.c ---- */
@@ -172,6 +175,9 @@ void join_router_free(struct join *, struct join_router *);
 /* Its row, if this host is to carry it, else NULL. */
 const struct xfrec_router *join_router_row(const struct join *,
                                            const struct uuid *);
+/* Its row, if the database gives it to this host, whoever carries it. */
+const struct xfrec_router *join_router_any_row(const struct join *,
+                                               const struct uuid *);
 /* Its domain, or NULL. */
 struct xf_domain *join_router_domain(const struct join *,
                                      const struct join_router *);
@@ -184,6 +190,8 @@ void join_router_observe(struct join *, struct join_router *,
 /* Makes one step towards what is wanted. */
 void join_router_step(struct join *, struct join_router *,
                       long long int now_ms);
+/* Gives its management tap the host's address. */
+void join_router_set_addresses(struct join_router *, const struct xf_domain *);
 /* Writes its state, in transaction j->xf.txn. */
 void join_router_write(struct join *, struct join_router *);
 
@@ -298,6 +306,34 @@ void join_trace_wait(const struct join *);
 bool join_trace_is_due(const struct join *);
 /* ...which this does, in transaction j->xf.txn. */
 void join_trace_write(struct join *);
+
+/* ---- xenflow-hostd-move.c ---- */
+
+struct join_moves *join_moves_create(void);
+void join_moves_destroy(struct join_moves *);
+/* Forgets all; domains stay as they are. */
+void join_moves_clear(struct join *);
+/* Registers commands for tests. */
+void join_moves_register(struct join_moves *);
+/* Migration or Router may have changed. */
+void join_moves_update(struct join *);
+void join_moves_run(struct join *, long long int now_ms);
+void join_moves_wait(const struct join *);
+/* Whether what its row wants may not be done to a router now, because it
+ * moves. */
+bool join_moves_owns(const struct join *, const struct uuid *router);
+/* Whether this host is the other one of a router that moves: it has ports and
+ * a state of it. */
+bool join_moves_is_here(const struct join *, const struct uuid *router);
+/* Name for streams of a host's address. */
+char *join_move_address(const struct join *, const char *address,
+                        bool listens);
+bool join_moves_is_due(const struct join *, long long int now_ms);
+/* Writes Migration_State, in transaction j->xf.txn, that may have failed. */
+void join_moves_write(struct join *, long long int now_ms);
+void join_moves_unwritten(struct join *);
+/* Adds lines of join/show. */
+void join_moves_format(const struct join *, struct svec *lines);
 
 /* ---- xenflow-hostd-host.c ---- */
 

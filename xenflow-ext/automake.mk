@@ -233,11 +233,16 @@ XF_DOMAIN_SOURCES = \
 	xenflow-ext/domain/image.c \
 	xenflow-ext/domain/image.h \
 	xenflow-ext/domain/kvm.c \
+	xenflow-ext/domain/frame.c \
 	xenflow-ext/domain/kvm.h \
+	xenflow-ext/domain/move-domain.c \
+	xenflow-ext/domain/move.c \
+	xenflow-ext/domain/move.h \
 	xenflow-ext/domain/process.c \
 	xenflow-ext/domain/process.h \
 	xenflow-ext/domain/qemu-launch.c \
 	xenflow-ext/domain/qemu-memory.c \
+	xenflow-ext/domain/qemu-move.c \
 	xenflow-ext/domain/qemu-private.h \
 	xenflow-ext/domain/qemu.c \
 	xenflow-ext/domain/qmp.c \
@@ -248,10 +253,12 @@ XF_DOMAIN_SOURCES = \
 	xenflow-ext/domain/xen-light.c \
 	xenflow-ext/domain/xen-private.h \
 	xenflow-ext/domain/xen.c \
-	xenflow-ext/include/xenflow/domain.h
+	xenflow-ext/include/xenflow/domain.h \
+	xenflow-ext/include/xenflow/frame.h
 utilities_xenflow_hostd_SOURCES = \
 	$(XF_DOMAIN_SOURCES) \
 	xf-utilities/xenflow-hostd-ask.c \
+	xf-utilities/xenflow-hostd-channel.c \
 	xf-utilities/xenflow-hostd-frr.c \
 	xf-utilities/xenflow-hostd-guest.c \
 	xf-utilities/xenflow-hostd-host.c \
@@ -259,6 +266,10 @@ utilities_xenflow_hostd_SOURCES = \
 	xf-utilities/xenflow-hostd-load.c \
 	xf-utilities/xenflow-hostd-measure.c \
 	xf-utilities/xenflow-hostd-measure.h \
+	xf-utilities/xenflow-hostd-move-destination.c \
+	xf-utilities/xenflow-hostd-move-source.c \
+	xf-utilities/xenflow-hostd-move.c \
+	xf-utilities/xenflow-hostd-move.h \
 	xf-utilities/xenflow-hostd-port.c \
 	xf-utilities/xenflow-hostd-probe.c \
 	xf-utilities/xenflow-hostd-router.c \

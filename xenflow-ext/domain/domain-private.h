@@ -23,9 +23,37 @@
  * happens by xf_domain_set_state() and xf_domain_finish(), from within its own
  * functions or its run(). */
 
+#include "domain/move.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "xenflow/domain.h"
+
+/* How a backend moves machines.  See "Moving" in xenflow/domain.h. */
+struct xf_move_backend {
+    void (*get_machine)(const struct xf_domain *, struct xf_move_machine *);
+
+    /* Begins send or receive, as 'move' of the domain says; goes through the
+     * phases by xf_domain_set_phase().  Fails by xf_domain_finish(). */
+    void (*begin)(struct xf_domain *, enum xf_domain_op,
+                  long long int now_ms);
+
+    /* In phase ready: stops the machine and sends the rest. */
+    void (*halt)(struct xf_domain *, long long int now_ms);
+
+    /* Ends a send: the machine goes on here.  Fails or not by
+     * xf_domain_finish(). */
+    void (*resume)(struct xf_domain *, long long int now_ms);
+
+    /* Ends a receive: the machine goes on here; likewise. */
+    void (*take)(struct xf_domain *, long long int now_ms);
+
+    /* See xf_domain_read() and so on. */
+    int (*read)(struct xf_domain *, void *, size_t size);
+    int (*write)(struct xf_domain *, const void *, size_t size);
+    void (*write_end)(struct xf_domain *);
+    void (*read_wait)(const struct xf_domain *);
+    void (*write_wait)(const struct xf_domain *);
+};
 
 struct xf_domain_backend {
     const char *name;
@@ -60,8 +88,11 @@ struct xf_domain_backend {
     /* See xf_domain_set_script(); NULL: has none. */
     char *(*set_script)(struct xf_domain *, const char *,
                         long long int now_ms);
+
+    const struct xf_move_backend *move;     /* NULL: can't. */
 };
 
+extern const struct xf_move_backend xf_qemu_move;
 extern const struct xf_domain_backend xf_domain_qemu;
 extern const struct xf_domain_backend xf_domain_xen_pv;
 extern const struct xf_domain_backend xf_domain_xen_pvh;
@@ -82,7 +113,41 @@ struct xf_domain {
     enum xf_domain_op last_op;
     char *error;                /* Of last_op. */
     unsigned int n_crashes;
+
+    struct xf_domain_move {
+        enum xf_move_phase phase;
+        enum xf_move_stage stage;   /* In file "move". */
+        struct xf_move_settings settings;
+        int progress;
+        bool recall;            /* A predecessor's is to be gone on with. */
+        char *why;              /* It is taken back, or NULL. */
+    } move;
 };
+
+/* ---- move-domain.c ---- */
+
+#define XF_MOVE_FILE "move"     /* In the domain's folder. */
+
+/* Begins receive of a domain made for that. */
+void xf_domain_receive(struct xf_domain *, const struct xf_move_settings *,
+                       long long int now_ms);
+
+/* A phase is reached. */
+void xf_domain_set_phase(struct xf_domain *, enum xf_move_phase);
+
+/* Reads what a predecessor left of a move. */
+void xf_domain_recall_move(struct xf_domain *);
+
+/* Goes on with that, once it's known what runs. */
+void xf_domain_run_move(struct xf_domain *, long long int now_ms);
+
+/* An operation ended in 'state'; whether with an error. */
+void xf_domain_move_ended(struct xf_domain *, enum xf_domain_op,
+                          enum xf_domain_state, bool failed);
+
+/* Begins an operation of the domain itself, whatever is in progress. */
+void xf_domain_begin__(struct xf_domain *, enum xf_domain_op,
+                       long long int now_ms);
 
 /* The state changed; 'reason' (takes ownership) says why, or is NULL. */
 void xf_domain_set_state(struct xf_domain *, enum xf_domain_state,
@@ -101,5 +166,9 @@ char *xf_domain_path(const struct xf_domain *, const char *name);
 /* Replaces file 'path' by 'text', so that it's whole or the old one. Returns 0
  * or an errno. */
 int xf_domain_write_file(const char *path, const char *text);
+
+/* The same; on disk when it returns.  'text' NULL removes the file. */
+int xf_domain_write_safely(const char *folder, const char *name,
+                           const char *text);
 
 #endif /* domain/domain-private.h */

@@ -68,7 +68,7 @@ static const char *const state_names[] = {
 
 static const char *const op_names[] = {
     "none", "adopt", "start", "stop", "restart", "suspend", "restore",
-    "destroy",
+    "destroy", "send", "receive",
 };
 
 #define BIT(STATE) (1u << XF_DOMAIN_##STATE)
@@ -138,8 +138,9 @@ xf_domain_get_status(const struct xf_domain *d,
     };
 }
 
-static void
-begin__(struct xf_domain *d, enum xf_domain_op op, long long int now_ms)
+void
+xf_domain_begin__(struct xf_domain *d, enum xf_domain_op op,
+                  long long int now_ms)
 {
     if (op == XF_DOMAIN_OP_RESTORE
         || (op == XF_DOMAIN_OP_START && d->state != XF_DOMAIN_PAUSED)) {
@@ -158,6 +159,10 @@ xf_domain_begin(struct xf_domain *d, enum xf_domain_op op,
                          "wait until that has ended", d->config.name,
                          op_names[op], op_names[d->op]);
     }
+    if (d->move.phase != XF_MOVE_NONE && d->move.phase != XF_MOVE_TAKEN) {
+        return xasprintf("domain '%s' can't %s now: it is moving to or from "
+                         "another host", d->config.name, op_names[op]);
+    }
     if (!(rules[op].states & (1u << d->state))) {
         return xasprintf("domain '%s' is %s: %s is for one that is %s",
                          d->config.name, state_names[d->state], op_names[op],
@@ -173,7 +178,7 @@ xf_domain_begin(struct xf_domain *d, enum xf_domain_op op,
         d->next_op = XF_DOMAIN_OP_START;
         op = XF_DOMAIN_OP_STOP;
     }
-    begin__(d, op, now_ms);
+    xf_domain_begin__(d, op, now_ms);
     return NULL;
 }
 
@@ -248,6 +253,7 @@ xf_domain_finish(struct xf_domain *d, enum xf_domain_state state, char *error)
     d->last_op = op;
     free(d->error);
     d->error = error;
+    xf_domain_move_ended(d, op, state, error != NULL);
 }
 
 char *
@@ -256,11 +262,11 @@ xf_domain_path(const struct xf_domain *d, const char *name)
     return xasprintf("%s/%s", d->folder, name);
 }
 
-int
-xf_domain_write_file(const char *path, const char *text)
+/* Writes 'text' to 'path' made anew, on disk if 'safely'. */
+static int
+write_new(const char *path, const char *text, bool safely)
 {
-    char *new = xasprintf("%s.new", path);
-    int fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     size_t left = strlen(text);
     int error = fd < 0 ? errno : 0;
 
@@ -274,9 +280,21 @@ xf_domain_write_file(const char *path, const char *text)
             error = n ? errno : EIO;
         }
     }
+    if (!error && safely && fsync(fd)) {
+        error = errno;
+    }
     if (fd >= 0 && close(fd) && !error) {
         error = errno;
     }
+    return error;
+}
+
+static int
+write_file(const char *path, const char *text, bool safely)
+{
+    char *new = xasprintf("%s.new", path);
+    int error = write_new(new, text, safely);
+
     if (!error && rename(new, path)) {
         error = errno;
     }
@@ -284,6 +302,31 @@ xf_domain_write_file(const char *path, const char *text)
         unlink(new);
     }
     free(new);
+    return error;
+}
+
+int
+xf_domain_write_file(const char *path, const char *text)
+{
+    return write_file(path, text, false);
+}
+
+int
+xf_domain_write_safely(const char *folder, const char *name, const char *text)
+{
+    char *path = xasprintf("%s/%s", folder, name);
+    int error = (text ? write_file(path, text, true)
+                 : unlink(path) && errno != ENOENT ? errno : 0);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    /* The name is on disk, too. */
+    if (!error && (fd < 0 || fsync(fd))) {
+        error = errno;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(path);
     return error;
 }
 
@@ -378,12 +421,13 @@ free_domain(struct xf_domain *d)
     free(d->folder);
     free(d->reason);
     free(d->error);
+    free(d->move.why);
     d->backend->close(d);
 }
 
 /* Removes folder 'path' with the files in it, config.json last: if this is
- * interrupted the domain is there again, and can be destroyed again.  Returns
- * 0 or an errno. */
+ * interrupted the domain is there again, and can be destroyed again.  What was
+ * promised of a move stays until there is no domain.  Returns 0 or an errno. */
 static int
 remove_folder(const char *path)
 {
@@ -394,18 +438,22 @@ remove_folder(const char *path)
         return errno == ENOENT ? 0 : errno;
     }
     while ((entry = readdir(dir)) != NULL) {
-        if (strcmp(entry->d_name, CONFIG)) {
+        if (strcmp(entry->d_name, CONFIG)
+            && strcmp(entry->d_name, XF_MOVE_FILE)) {
             unlinkat(dirfd(dir), entry->d_name, 0);
         }
     }
     unlinkat(dirfd(dir), CONFIG, 0);
+    fsync(dirfd(dir));
+    unlinkat(dirfd(dir), XF_MOVE_FILE, 0);
     closedir(dir);
     return rmdir(path) ? errno : 0;
 }
 
-char *
-xf_domains_create(struct xf_domains *all, struct xf_domain_config *config,
-                  struct xf_domain **domainp)
+/* Makes a domain; with 'record' it has that of a move from its beginning. */
+static char *
+create(struct xf_domains *all, struct xf_domain_config *config,
+       const char *record, struct xf_domain **domainp)
 {
     char *error = check_config(all, config);
 
@@ -425,11 +473,13 @@ xf_domains_create(struct xf_domains *all, struct xf_domain_config *config,
                           ovs_strerror(result), result != EEXIST ? ""
                           : ": move away what is there");
     } else {
-        result = xf_domain_write_file(path, text);
+        result = (record ? xf_domain_write_safely(folder, XF_MOVE_FILE, record)
+                  : 0);
+        result = result ? result : xf_domain_write_file(path, text);
         if (result) {
             error = xasprintf("%s: can't be written (%s)", path,
                               ovs_strerror(result));
-            rmdir(folder);
+            remove_folder(folder);
         }
     }
     json_destroy(json);
@@ -439,6 +489,40 @@ xf_domains_create(struct xf_domains *all, struct xf_domain_config *config,
     if (!error) {
         *domainp = add(all, config);
         VLOG_INFO("%s: created", (*domainp)->config.name);
+    }
+    return error;
+}
+
+char *
+xf_domains_create(struct xf_domains *all, struct xf_domain_config *config,
+                  struct xf_domain **domainp)
+{
+    return create(all, config, NULL, domainp);
+}
+
+char *
+xf_domains_receive(struct xf_domains *all, struct xf_domain_config *config,
+                   const struct xf_move_settings *settings,
+                   long long int now_ms, struct xf_domain **domainp)
+{
+    const struct xf_domain_backend *backend = find_backend(all,
+                                                           config->backend);
+    const struct xf_move_record record = {
+        .stage = XF_MOVE_STAGE_RECEIVING,
+        .migration = settings->migration,
+    };
+    char *text, *error;
+
+    *domainp = NULL;
+    if (backend && !backend->move) {
+        return xasprintf("backend: machines of '%s' can't be received",
+                         config->backend);
+    }
+    text = xf_move_record_format(&record);
+    error = create(all, config, text, domainp);
+    free(text);
+    if (!error) {
+        xf_domain_receive(*domainp, settings, now_ms);
     }
     return error;
 }
@@ -477,6 +561,7 @@ adopt(struct xf_domains *all, const char *folder, const char *name,
         return error;
     }
     struct xf_domain *d = add(all, &config);
+    xf_domain_recall_move(d);
     d->backend->adopt(d, now_ms);
     return NULL;
 }
@@ -642,12 +727,13 @@ xf_domains_run(struct xf_domains *all, long long int now_ms,
 
     HMAP_FOR_EACH (d, node, &all->by_name) {
         d->backend->run(d, now_ms);
+        xf_domain_run_move(d, now_ms);
         if (d->next_op != XF_DOMAIN_OP_NONE
             && d->state == XF_DOMAIN_STOPPED) {
             enum xf_domain_op op = d->next_op;
 
             d->next_op = XF_DOMAIN_OP_NONE;
-            begin__(d, op, now_ms);
+            xf_domain_begin__(d, op, now_ms);
         }
         if (d->state == XF_DOMAIN_ABSENT) {
             bury(d);

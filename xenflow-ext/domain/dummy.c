@@ -24,6 +24,13 @@
  *     crash=MS        the machine crashes so long after it began to run
  *     crash           it crashes now, if it's running
  *     shutdown        it shuts itself down now, if it's running
+ *     fail=send       its memory can't be read
+ *     fail=send:2     the rest of it can't, when it stands still
+ *     fail=receive    what it needs can't be made
+ *     fail=receive:2  it can't go on when it's taken
+ *
+ * Its memory is a line with its UUID and how often it has moved, which is in
+ * file "memory" too.
  *
  * The state is in file "state" of the domain's folder, so that it's there
  * again after a restart.  Half way an operation is lost, as a real one: a
@@ -42,11 +49,13 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
+#include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(xf_dummy);
 
 #define MS_MAX 3600000
 #define STEPS 2
+#define MEMORY_MAX 127
 
 struct script {
     int delay_ms;
@@ -64,6 +73,10 @@ struct dummy {
     enum xf_domain_state before;    /* State when 'op' began. */
     long long int step_ms;      /* End of the step. */
     long long int crash_ms;     /* When it crashes; LLONG_MAX: never. */
+    char memory[MEMORY_MAX + 1];    /* That moves, so far. */
+    size_t n_memory;            /* Bytes of it... */
+    size_t n_read;              /* ...and those that were read. */
+    bool all_written;
 };
 
 static struct dummy *
@@ -261,6 +274,8 @@ end_step(struct dummy *dummy, long long int now_ms)
     xf_domain_finish(&dummy->up, state, error);
 }
 
+static void move_run(struct dummy *, long long int now_ms);
+
 static void
 dummy_run(struct xf_domain *d, long long int now_ms)
 {
@@ -269,7 +284,8 @@ dummy_run(struct xf_domain *d, long long int now_ms)
     while (dummy->op != XF_DOMAIN_OP_NONE && now_ms >= dummy->step_ms) {
         end_step(dummy, now_ms);
     }
-    if (now_ms >= dummy->crash_ms && dummy->op == XF_DOMAIN_OP_NONE) {
+    move_run(dummy, now_ms);
+    if (now_ms >= dummy->crash_ms && d->op == XF_DOMAIN_OP_NONE) {
         keep(dummy, XF_DOMAIN_CRASHED, now_ms);
         xf_domain_set_state(d, XF_DOMAIN_CRASHED,
                             xstrdup("its script says so"));
@@ -283,17 +299,234 @@ dummy_wait(const struct xf_domain *d)
 
     if (dummy->op != XF_DOMAIN_OP_NONE) {
         poll_timer_wait_until(dummy->step_ms);
+    } else if (dummy->step_ms && d->move.phase != XF_MOVE_NONE) {
+        poll_timer_wait_until(dummy->step_ms);
+    } else if (dummy->all_written && d->move.phase == XF_MOVE_WAITING) {
+        poll_immediate_wake();
     } else if (dummy->crash_ms != LLONG_MAX) {
         poll_timer_wait_until(dummy->crash_ms);
     }
 }
 
+/* ---- Moving. ---- */
+
+/* How often it has moved, as file "memory" says. */
+static unsigned int
+n_moves(const struct dummy *dummy)
+{
+    char *path = xf_domain_path(&dummy->up, "memory");
+    FILE *f = fopen(path, "r");
+    unsigned int n = 0;
+
+    if (f) {
+        if (fscanf(f, "%*36s %u", &n) != 1) {
+            n = 0;
+        }
+        fclose(f);
+    }
+    free(path);
+    return n;
+}
+
+/* The next step of a move that needs no word of the caller. */
 static void
-dummy_show(const struct xf_domain *d OVS_UNUSED,
-           struct json *object OVS_UNUSED)
+move_step(struct dummy *dummy, long long int now_ms)
+{
+    struct xf_domain *d = &dummy->up;
+    bool fails = dummy->script.fail_op == d->op;
+    int fail_step = dummy->script.fail_step;
+
+    switch ((int) d->move.phase) {
+    case XF_MOVE_SENDING:
+        if (fails && fail_step == 1) {
+            xf_domain_finish(d, XF_DOMAIN_RUNNING,
+                             xstrdup("its memory can't be read, as its "
+                                     "script says"));
+        } else {
+            d->move.progress = 90;
+            xf_domain_set_phase(d, XF_MOVE_READY);
+        }
+        break;
+    case XF_MOVE_HALTING:
+        if (fails && fail_step == 2) {
+            keep(dummy, XF_DOMAIN_RUNNING, now_ms);
+            xf_domain_finish(d, XF_DOMAIN_RUNNING,
+                             xstrdup("the rest of its memory can't be read, "
+                                     "as its script says"));
+        } else {
+            snprintf(dummy->memory, sizeof dummy->memory, UUID_FMT" %u\n",
+                     UUID_ARGS(&d->config.uuid), n_moves(dummy));
+            dummy->n_memory = strlen(dummy->memory);
+            dummy->n_read = 0;
+            d->move.progress = 100;
+            xf_domain_set_phase(d, XF_MOVE_SENT);
+        }
+        break;
+    case XF_MOVE_PREPARING:
+        if (fails && fail_step == 1) {
+            xf_domain_finish(d, XF_DOMAIN_STOPPED,
+                             xstrdup("it can't be prepared, as its script "
+                                     "says"));
+        } else {
+            xf_domain_set_phase(d, XF_MOVE_WAITING);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+/* All of the memory was written: is it that of this machine? */
+static void
+take_memory(struct dummy *dummy, long long int now_ms)
+{
+    struct xf_domain *d = &dummy->up;
+    struct uuid uuid;
+    unsigned int n;
+
+    dummy->memory[dummy->n_memory] = '\0';
+    if (uuid_from_string_prefix(&uuid, dummy->memory)
+        && uuid_equals(&uuid, &d->config.uuid)
+        && ovs_scan(dummy->memory + UUID_LEN, " %u", &n)) {
+        char *path = xf_domain_path(d, "memory");
+
+        snprintf(dummy->memory, sizeof dummy->memory, UUID_FMT" %u\n",
+                 UUID_ARGS(&uuid), n + 1);
+        ignore(xf_domain_write_file(path, dummy->memory));
+        free(path);
+        keep(dummy, XF_DOMAIN_PAUSED, now_ms);
+        xf_domain_set_state(d, XF_DOMAIN_PAUSED, NULL);
+        xf_domain_set_phase(d, XF_MOVE_RECEIVED);
+    } else {
+        xf_domain_finish(d, XF_DOMAIN_STOPPED,
+                         xstrdup("what was received isn't its memory"));
+    }
+}
+
+static void
+move_run(struct dummy *dummy, long long int now_ms)
+{
+    enum xf_move_phase phase = dummy->up.move.phase;
+
+    if (phase == XF_MOVE_WAITING) {
+        if (dummy->all_written) {
+            take_memory(dummy, now_ms);
+        }
+    } else if (dummy->step_ms && now_ms >= dummy->step_ms
+               && (phase == XF_MOVE_SENDING || phase == XF_MOVE_HALTING
+                   || phase == XF_MOVE_PREPARING)) {
+        dummy->step_ms = 0;
+        move_step(dummy, now_ms);
+    }
+}
+
+static void
+dummy_get_machine(const struct xf_domain *d OVS_UNUSED,
+                  struct xf_move_machine *machine OVS_UNUSED)
 {
 }
 
+static void
+dummy_move_begin(struct xf_domain *d, enum xf_domain_op op OVS_UNUSED,
+                 long long int now_ms)
+{
+    struct dummy *dummy = dummy_cast(d);
+
+    dummy->n_memory = dummy->n_read = 0;
+    dummy->all_written = false;
+    dummy->step_ms = now_ms + dummy->script.delay_ms;
+}
+
+static void
+dummy_halt(struct xf_domain *d, long long int now_ms)
+{
+    struct dummy *dummy = dummy_cast(d);
+
+    keep(dummy, XF_DOMAIN_PAUSED, now_ms);
+    dummy->step_ms = now_ms + dummy->script.delay_ms;
+}
+
+static void
+dummy_resume(struct xf_domain *d, long long int now_ms)
+{
+    keep(dummy_cast(d), XF_DOMAIN_RUNNING, now_ms);
+    xf_domain_finish(d, XF_DOMAIN_RUNNING, NULL);
+}
+
+static void
+dummy_take(struct xf_domain *d, long long int now_ms)
+{
+    struct dummy *dummy = dummy_cast(d);
+
+    if (dummy->script.fail_op == XF_DOMAIN_OP_RECEIVE
+        && dummy->script.fail_step == 2) {
+        xf_domain_finish(d, XF_DOMAIN_PAUSED,
+                         xstrdup("it can't go on, as its script says"));
+    } else {
+        keep(dummy, XF_DOMAIN_RUNNING, now_ms);
+        xf_domain_finish(d, XF_DOMAIN_RUNNING, NULL);
+    }
+}
+
+static int
+dummy_read(struct xf_domain *d, void *p, size_t size)
+{
+    struct dummy *dummy = dummy_cast(d);
+    size_t n = MIN(size, dummy->n_memory - dummy->n_read);
+
+    if (d->move.phase < XF_MOVE_SENT) {
+        return -EAGAIN;
+    }
+    memcpy(p, dummy->memory + dummy->n_read, n);
+    dummy->n_read += n;
+    return n;
+}
+
+static int
+dummy_write(struct xf_domain *d, const void *p, size_t size)
+{
+    struct dummy *dummy = dummy_cast(d);
+    size_t n = MIN(size, MEMORY_MAX - dummy->n_memory);
+
+    memcpy(dummy->memory + dummy->n_memory, p, n);
+    dummy->n_memory += n;
+    return n ? n : -EFBIG;
+}
+
+static void
+dummy_write_end(struct xf_domain *d)
+{
+    dummy_cast(d)->all_written = true;
+    poll_immediate_wake();
+}
+
+static void
+dummy_move_wait(const struct xf_domain *d OVS_UNUSED)
+{
+}
+
+static const struct xf_move_backend dummy_move = {
+    .get_machine = dummy_get_machine,
+    .begin = dummy_move_begin,
+    .halt = dummy_halt,
+    .resume = dummy_resume,
+    .take = dummy_take,
+    .read = dummy_read,
+    .write = dummy_write,
+    .write_end = dummy_write_end,
+    .read_wait = dummy_move_wait,
+    .write_wait = dummy_move_wait,
+};
+
+static void
+dummy_show(const struct xf_domain *d, struct json *object)
+{
+    unsigned int n = n_moves(dummy_cast(d));
+
+    if (n) {
+        json_object_put(object, "moves", json_integer_create(n));
+    }
+}
 static char *
 dummy_set_script(struct xf_domain *d, const char *text, long long int now_ms)
 {
@@ -329,4 +562,5 @@ const struct xf_domain_backend xf_domain_dummy = {
     .wait = dummy_wait,
     .show = dummy_show,
     .set_script = dummy_set_script,
+    .move = &dummy_move,
 };

@@ -26,6 +26,7 @@
 #include "domain/domain-private.h"
 #include "domain/image.h"
 #include "domain/process.h"
+#include "openvswitch/dynamic-string.h"
 #include "packets.h"
 #include "svec.h"
 #include "util.h"
@@ -48,25 +49,48 @@ put(struct svec *args, const char *option, const char *format, ...)
     va_end(ap);
 }
 
+/* Memory has the name that QEMU gives it by itself, so that what one with a
+ * file saved can be loaded by one without. */
 static void
-put_machine(const struct xf_domain_config *config, bool kvm,
-            struct svec *args)
+put_memory(const struct xf_domain *d, bool kvm, struct svec *args)
 {
+    const struct xf_domain_config *config = &d->config;
+    char *path = xf_qemu_memory_path(d, kvm);
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    put(args, "-m", "%u", config->memory_mb);
+    if (path) {
+        ds_put_format(&ds, "memory-backend-file,id=pc.ram,mem-path=%s,"
+                      "share=on", path);
+    } else if (config->numa_node >= 0) {
+        ds_put_cstr(&ds, "memory-backend-ram,id=pc.ram");
+    }
+    if (ds.length) {
+        ds_put_format(&ds, ",size=%uM", config->memory_mb);
+        if (config->numa_node >= 0) {
+            ds_put_format(&ds, ",host-nodes=%d,policy=bind",
+                          config->numa_node);
+        }
+        put(args, "-object", "%s", ds_cstr(&ds));
+    }
+    put(args, "-M", "%s", ds.length ? "q35,memory-backend=pc.ram" : "q35");
+    ds_destroy(&ds);
+    free(path);
+}
+
+static void
+put_machine(const struct xf_domain *d, bool kvm, struct svec *args)
+{
+    const struct xf_domain_config *config = &d->config;
+
     put(args, "-name", "%s", config->name);
     put(args, "-uuid", UUID_FMT, UUID_ARGS(&config->uuid));
     put(args, "-accel", "%s", kvm ? "kvm" : "tcg");
     if (kvm) {
         put(args, "-cpu", "host");
     }
-    put(args, "-m", "%u", config->memory_mb);
     put(args, "-smp", "%u", config->n_vcpus);
-    if (config->numa_node >= 0) {
-        put(args, "-object", "memory-backend-ram,id=ram,size=%uM,"
-            "host-nodes=%d,policy=bind", config->memory_mb, config->numa_node);
-        put(args, "-M", "q35,memory-backend=ram");
-    } else {
-        put(args, "-M", "q35");
-    }
+    put_memory(d, kvm, args);
     put(args, "-display", "none");
     svec_add(args, "-nodefaults");
     svec_add(args, "-no-user-config");
@@ -112,7 +136,7 @@ xf_qemu_launch(const struct xf_domain *d, bool kvm, bool incoming,
 
     svec_init(&args);
     svec_add(&args, QEMU);
-    put_machine(&d->config, kvm, &args);
+    put_machine(d, kvm, &args);
     put_files(&d->config, &args);
     put_nics(&d->config, &args);
     if (incoming) {

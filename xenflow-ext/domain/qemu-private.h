@@ -18,8 +18,9 @@
 #define XF_DOMAIN_QEMU_PRIVATE_H 1
 
 /* What the files of the backend for QEMU share: qemu.c (operations, beginning
- * and end), qemu-launch.c (how a domain becomes a command line and files) and
- * qemu-memory.c (memory to a file and back). */
+ * and end), qemu-launch.c (how a domain becomes a command line and files),
+ * qemu-memory.c (memory to a file and back) and qemu-move.c (to another
+ * host). */
 
 #include <stdbool.h>
 
@@ -37,6 +38,10 @@ enum phase {
     PHASE_ANSWER,               /* An answer of QEMU; it has its own time. */
     PHASE_SAVE,                 /* The end of saving or loading memory. */
     PHASE_LOAD,
+    PHASE_COPY,                 /* See qemu-move.c: the machine runs, */
+    PHASE_REST,                 /* stands still and its memory goes, */
+    PHASE_HELD,                 /* waits for the caller's word, */
+    PHASE_BACK,                 /* is to go on here. */
     PHASE_POWERDOWN,            /* The end of QEMU: by the guest, */
     PHASE_QUIT,                 /* by itself, */
     PHASE_KILL,                 /* by the kernel. */
@@ -58,6 +63,8 @@ struct qemu {
     bool saved;                 /* "memory" is there. */
     char *error;                /* Why the operation fails, once it ends. */
     char *shutdown;             /* Reason in event SHUTDOWN. */
+    struct pstream *listener;   /* For the memory of one that is sent. */
+    struct stream *memory;      /* Of one that moves, or NULL. */
 };
 
 /* ---- qemu.c ---- */
@@ -90,6 +97,24 @@ void xf_qemu_fail(struct qemu *, const char *error);
 
 /* The operation is over; takes ownership of 'error', NULL: it succeeded. */
 void xf_qemu_finish(struct qemu *, enum xf_domain_state, char *error);
+
+/* Start, restore or receive: makes what QEMU needs, then starts it. */
+void xf_qemu_begin_start(struct qemu *);
+
+/* ---- qemu-move.c ---- */
+
+/* File that is to be the machine's memory, to be freed; NULL: none. */
+char *xf_qemu_memory_path(const struct xf_domain *, bool kvm);
+
+/* It isn't needed any more. */
+void xf_qemu_remove_memory(const struct xf_domain *);
+
+/* QEMU is up and waits for memory. */
+void xf_qemu_receive_memory(struct qemu *);
+
+/* In phases PHASE_COPY to PHASE_BACK. */
+void xf_qemu_run_move(struct qemu *);
+void xf_qemu_close_move(struct qemu *);
 
 /* ---- qemu-memory.c ---- */
 

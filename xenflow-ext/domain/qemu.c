@@ -164,6 +164,7 @@ begin_cleaning(struct qemu *q)
 
     free(log);
     xf_process_forget(q->up.folder);
+    xf_qemu_remove_memory(&q->up);
     q->phase = PHASE_NONE;
     if (error) {
         xf_qemu_finish(q, XF_DOMAIN_STOPPED,
@@ -254,12 +255,18 @@ handle_end(struct qemu *q)
 
     VLOG_INFO("%s: QEMU ended (%s)", q->up.config.name, end);
     if (op == XF_DOMAIN_OP_STOP || op == XF_DOMAIN_OP_START
-        || op == XF_DOMAIN_OP_RESTORE || (op == XF_DOMAIN_OP_SUSPEND
-                                          && q->saved)
+        || op == XF_DOMAIN_OP_RESTORE || op == XF_DOMAIN_OP_RECEIVE
+        || (op == XF_DOMAIN_OP_SUSPEND && q->saved)
         || state == XF_DOMAIN_STOPPED) {
         xf_process_forget(q->up.folder);
     }
-    if (op == XF_DOMAIN_OP_NONE) {
+    if (op != XF_DOMAIN_OP_DESTROY) {
+        xf_qemu_remove_memory(&q->up);
+    }
+    if (op == XF_DOMAIN_OP_NONE
+        || (op == XF_DOMAIN_OP_SEND
+            && q->up.move.stage == XF_MOVE_STAGE_GIVEN)) {
+        q->phase = PHASE_NONE;
         xf_domain_set_state(&q->up, state, reason);
         reason = NULL;
     } else if (op == XF_DOMAIN_OP_DESTROY) {
@@ -268,7 +275,8 @@ handle_end(struct qemu *q)
         xf_qemu_finish(q, XF_DOMAIN_STOPPED, NULL);
     } else if (op == XF_DOMAIN_OP_SUSPEND && q->saved) {
         xf_qemu_finish(q, XF_DOMAIN_SUSPENDED, NULL);
-    } else if (op == XF_DOMAIN_OP_START || op == XF_DOMAIN_OP_RESTORE) {
+    } else if (op == XF_DOMAIN_OP_START || op == XF_DOMAIN_OP_RESTORE
+               || op == XF_DOMAIN_OP_RECEIVE) {
         xf_qemu_finish(q, has_memory(q) ? XF_DOMAIN_SUSPENDED
                        : XF_DOMAIN_STOPPED, explain_failed_start(q, end));
     } else if (op == XF_DOMAIN_OP_ADOPT && has_memory(q)) {
@@ -312,7 +320,13 @@ handle_event(const char *event, const struct json *data, void *q_)
         q->shutdown = xstrdup(xf_qemu_string(data, "reason"));
     } else if (!strcmp(event, "GUEST_PANICKED")) {
         VLOG_WARN("%s: the guest's kernel panicked", q->up.config.name);
-    } else if (q->op == XF_DOMAIN_OP_NONE && !q->shutdown) {
+    } else if (!strcmp(event, "MIGRATION")) {
+        if (q->phase == PHASE_COPY || q->phase == PHASE_REST
+            || q->phase == PHASE_BACK) {
+            q->poll_ms = q->now_ms;
+        }
+    } else if (q->op == XF_DOMAIN_OP_NONE && !q->shutdown
+               && q->up.move.stage == XF_MOVE_STAGE_NONE) {
         if (!strcmp(event, "STOP")) {
             xf_domain_set_state(&q->up, XF_DOMAIN_PAUSED,
                                 xstrdup("another program stopped it"));
@@ -392,7 +406,8 @@ started(const struct json *result, const char *error, void *q_)
 static void
 launch(struct qemu *q)
 {
-    bool incoming = q->op == XF_DOMAIN_OP_RESTORE;
+    bool restores = q->op == XF_DOMAIN_OP_RESTORE;
+    bool incoming = restores || q->op == XF_DOMAIN_OP_RECEIVE;
     char *error;
 
     free(q->shutdown);
@@ -403,7 +418,7 @@ launch(struct qemu *q)
     }
     error = xf_qemu_launch(&q->up, q->kvm, incoming, &q->process);
     if (error) {
-        xf_qemu_finish(q, incoming ? XF_DOMAIN_SUSPENDED
+        xf_qemu_finish(q, restores ? XF_DOMAIN_SUSPENDED
                        : XF_DOMAIN_STOPPED, error);
         return;
     }
@@ -411,8 +426,10 @@ launch(struct qemu *q)
     char *path = xf_domain_path(&q->up, "qmp");
     q->qmp = xf_qmp_create(path, handle_event, q);
     free(path);
-    if (incoming) {
+    if (restores) {
         xf_qemu_load_memory(q);
+    } else if (incoming) {
+        xf_qemu_receive_memory(q);
     } else {
         xf_qemu_command(q, "query-status", NULL, BOOT_MS, started);
     }
@@ -422,7 +439,9 @@ launch(struct qemu *q)
 static void
 run_accel(struct qemu *q)
 {
-    if (q->up.config.accel == XF_DOMAIN_ACCEL_AUTO) {
+    if (q->op == XF_DOMAIN_OP_RECEIVE) {
+        q->kvm = q->up.move.settings.machine.kvm;
+    } else if (q->up.config.accel == XF_DOMAIN_ACCEL_AUTO) {
         if (!kvm_probe) {
             kvm_probe = xf_kvm_probe_start(q->up.folder, q->now_ms);
         }
@@ -438,8 +457,8 @@ run_accel(struct qemu *q)
     launch(q);
 }
 
-static void
-begin_start(struct qemu *q)
+void
+xf_qemu_begin_start(struct qemu *q)
 {
     const struct xf_domain_config *config = &q->up.config;
     char *error = xf_image_check(config->image);
@@ -454,6 +473,9 @@ begin_start(struct qemu *q)
     }
     if (q->op == XF_DOMAIN_OP_START) {
         xf_qemu_remove_file(q, "memory");
+    }
+    if (q->op != XF_DOMAIN_OP_RECEIVE) {
+        xf_qemu_remove_memory(&q->up);  /* An old one may be in use. */
     }
     xf_process_forget(q->up.folder);
     xf_qemu_enter(q, PHASE_ACCEL, 0);
@@ -488,6 +510,18 @@ adopted(const struct json *result, const char *error, void *q_)
     }
 }
 
+/* How it was started. */
+static void
+adopted_kvm(const struct json *result, const char *error OVS_UNUSED, void *q_)
+{
+    struct qemu *q = q_;
+    const struct json *enabled = (result && result->type == JSON_OBJECT
+                                  ? shash_find_data(json_object(result),
+                                                    "enabled") : NULL);
+
+    q->kvm = enabled && enabled->type == JSON_TRUE;
+}
+
 static void
 qemu_adopt(struct xf_domain *d, long long int now_ms)
 {
@@ -502,6 +536,8 @@ qemu_adopt(struct xf_domain *d, long long int now_ms)
         free(path);
         q->op = d->op = XF_DOMAIN_OP_ADOPT;
         xf_domain_set_state(d, XF_DOMAIN_STARTING, NULL);
+        xf_qmp_command(q->qmp, "query-kvm", NULL, now_ms + COMMAND_MS,
+                       adopted_kvm);
         xf_qemu_command(q, "query-status", NULL, COMMAND_MS, adopted);
     } else if (has_memory(q)) {
         xf_process_forget(d->folder);
@@ -539,6 +575,7 @@ qemu_close(struct xf_domain *d)
     xf_process_close(q->process);
     xf_process_close(q->cleaner);
     xf_qmp_destroy(q->qmp);
+    xf_qemu_close_move(q);
     free(q->error);
     free(q->shutdown);
     free(q);
@@ -578,7 +615,7 @@ qemu_begin(struct xf_domain *d, enum xf_domain_op op, long long int now_ms)
         if (q->process) {
             xf_qemu_continue(q);
         } else {
-            begin_start(q);
+            xf_qemu_begin_start(q);
         }
         break;
     case XF_DOMAIN_OP_STOP:
@@ -654,6 +691,8 @@ qemu_run(struct xf_domain *d, long long int now_ms)
         handle_end(q);
     } else if (q->phase == PHASE_SAVE || q->phase == PHASE_LOAD) {
         xf_qemu_run_memory(q);
+    } else if (q->phase >= PHASE_COPY && q->phase <= PHASE_BACK) {
+        xf_qemu_run_move(q);
     } else if (q->phase >= PHASE_POWERDOWN) {
         run_ending(q);
     } else if (now_ms >= q->poll_ms) {
@@ -676,7 +715,8 @@ qemu_wait(const struct xf_domain *d)
         xf_qmp_wait(q->qmp);
         xf_process_wait(q->process);
         poll_timer_wait_until(q->poll_ms);
-        if (q->phase >= PHASE_POWERDOWN) {
+        if (q->phase >= PHASE_POWERDOWN || q->phase == PHASE_REST
+            || q->phase == PHASE_BACK) {
             poll_timer_wait_until(q->deadline_ms);
         }
     }
@@ -715,4 +755,5 @@ const struct xf_domain_backend xf_domain_qemu = {
     .wait = qemu_wait,
     .show = qemu_show,
     .usage = qemu_usage,
+    .move = &xf_qemu_move,
 };

@@ -40,6 +40,11 @@
  *   suspend    running, paused                suspended as it was, or paused
  *   restore    suspended                      running   suspended, or paused
  *   destroy    all but absent                 absent    stopped
+ *   send       running                        absent    running
+ *   receive    (makes the domain)             running   stopped
+ *
+ * The last two move a machine to another host, and are told step by step: see
+ * "Moving" below.
  *
  * Between, in start and restore, it is 'starting'.  A guest or hypervisor that
  * ends by itself makes it stopped or crashed at any time.
@@ -151,6 +156,8 @@ enum xf_domain_op {
     XF_DOMAIN_OP_SUSPEND,
     XF_DOMAIN_OP_RESTORE,
     XF_DOMAIN_OP_DESTROY,
+    XF_DOMAIN_OP_SEND,          /* See "Moving". */
+    XF_DOMAIN_OP_RECEIVE,
 };
 const char *xf_domain_op_to_string(enum xf_domain_op);
 bool xf_domain_op_from_string(const char *, enum xf_domain_op *);
@@ -199,6 +206,103 @@ int xf_domain_set_host_address(const struct xf_domain *, const char *tap,
 void xf_domain_format(const struct xf_domain *, struct ds *);
 struct json *xf_domain_to_json(const struct xf_domain *);
 
+/* ---- Moving.
+ *
+ * Two processes of this program, one on each host, carry a machine over.  Each
+ * operation goes through phases; where it waits in one, the caller says when
+ * to go on.  What may not be lost if a process is killed is in file "move" of
+ * the domain's folder, on disk before anything is done that relies on it:
+ *
+ *   source                             destination
+ *   sending: its memory is read        preparing: the hypervisor starts
+ *   ready: waits for xf_domain_halt()  waiting: memory can be written
+ *   halting: stops, the rest is read   received: all is there; stands still
+ *   sent: stands still, all is read
+ *   given: will never go on by itself
+ *                                      taken: goes on
+ *
+ * So at most one copy may run: that of the source until it is given; nobody's
+ * until the destination takes it; that of the destination then.  If the
+ * destination can't, it drops its copy, and the source takes its own back.
+ *
+ * What was in a phase when this process ended: a sender whose machine isn't
+ * given goes on by itself; a given one stays given; a receiver that hasn't all
+ * of it drops it; one that has, keeps it; one that has taken it, goes on. */
+
+enum xf_move_phase {
+    XF_MOVE_NONE,
+    XF_MOVE_SENDING,
+    XF_MOVE_READY,
+    XF_MOVE_HALTING,
+    XF_MOVE_SENT,
+    XF_MOVE_GIVEN,
+    XF_MOVE_PREPARING,
+    XF_MOVE_WAITING,
+    XF_MOVE_RECEIVED,
+    XF_MOVE_TAKEN,              /* As long as the file says it, see
+                                 * xf_domain_settle(). */
+};
+const char *xf_move_phase_to_string(enum xf_move_phase);
+
+#define XF_MOVE_MEMORY_ID_MAX 127
+
+/* What the destination must know of a machine beside its configuration. */
+struct xf_move_machine {
+    bool kvm;
+    /* Names the file that is its memory, on whatever machine it is; "": it is
+     * in none. */
+    char memory_id[XF_MOVE_MEMORY_ID_MAX + 1];
+};
+
+struct xf_move_settings {
+    struct uuid migration;      /* By which both sides know each other. */
+    struct xf_move_machine machine; /* Of a receiver. */
+    bool shares_memory;         /* Both hosts have its memory in one file. */
+    bool announces;             /* Switches are told where it is now. */
+    unsigned long long int rate_bps;    /* Bytes per second; 0: no limit. */
+};
+
+struct xf_move_status {
+    enum xf_move_phase phase;
+    struct uuid migration;
+    int progress;               /* Percent of memory, of a sender. */
+};
+
+void xf_domain_get_move(const struct xf_domain *, struct xf_move_status *);
+void xf_domain_get_machine(const struct xf_domain *,
+                           struct xf_move_machine *);
+
+/* Whether this host has the file of memory of that name. */
+bool xf_domain_has_memory(const struct uuid *domain, const char *memory_id);
+
+/* Each begins or goes on.  Returns NULL, or a sentence that says why not, and
+ * then nothing changed.  xf_domain_drop() is for both sides: what is here of
+ * the machine goes, and the other one may have it. */
+char *xf_domain_send(struct xf_domain *, const struct xf_move_settings *,
+                     long long int now_ms) OVS_WARN_UNUSED_RESULT;
+char *xf_domain_halt(struct xf_domain *, long long int now_ms)
+    OVS_WARN_UNUSED_RESULT;
+char *xf_domain_give(struct xf_domain *, long long int now_ms)
+    OVS_WARN_UNUSED_RESULT;
+char *xf_domain_take_back(struct xf_domain *, const char *why,
+                          long long int now_ms) OVS_WARN_UNUSED_RESULT;
+char *xf_domain_take(struct xf_domain *, long long int now_ms)
+    OVS_WARN_UNUSED_RESULT;
+char *xf_domain_drop(struct xf_domain *, long long int now_ms)
+    OVS_WARN_UNUSED_RESULT;
+
+/* It was taken, runs, and the other side has none of it: an ordinary domain
+ * again. */
+void xf_domain_settle(struct xf_domain *);
+
+/* Memory.  read() gives up to 'size' bytes, 0 at the end, or a negative errno:
+ * -EAGAIN while there are none.  write() takes some, likewise. */
+int xf_domain_read(struct xf_domain *, void *, size_t size);
+int xf_domain_write(struct xf_domain *, const void *, size_t size);
+void xf_domain_write_end(struct xf_domain *);
+void xf_domain_read_wait(const struct xf_domain *);
+void xf_domain_write_wait(const struct xf_domain *);
+
 /* ---- All of them. ---- */
 
 /* Opens 'folder' (made if there is none) and adopts the domains found there.
@@ -214,6 +318,13 @@ void xf_domains_close(struct xf_domains *);
  * and sets '*domainp'; else returns a sentence and changes nothing. */
 char *xf_domains_create(struct xf_domains *, struct xf_domain_config *config,
                         struct xf_domain **domainp) OVS_WARN_UNUSED_RESULT;
+
+/* The same for one whose machine comes from another host: its operation
+ * 'receive' has begun. */
+char *xf_domains_receive(struct xf_domains *, struct xf_domain_config *config,
+                         const struct xf_move_settings *,
+                         long long int now_ms, struct xf_domain **domainp)
+    OVS_WARN_UNUSED_RESULT;
 
 struct xf_domain *xf_domains_find(const struct xf_domains *, const char *name);
 size_t xf_domains_count(const struct xf_domains *);
