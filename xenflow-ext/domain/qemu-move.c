@@ -16,7 +16,7 @@
 
 /* Domains on QEMU that move.
  *
- * Memory goes through a UNIX socket, "move" in the domain's folder: the source's
+ * Memory goes through a UNIX socket, "memory.sock" in the folder: the source's
  * QEMU connects to it, that of the destination listens on it, and this process
  * carries the bytes, so that they take the way, the encryption and the rate
  * that we choose.
@@ -59,7 +59,7 @@
 VLOG_DEFINE_THIS_MODULE(xf_qemu_move);
 
 #define SHARED_FOLDER "/dev/shm"
-#define SOCKET "move"
+#define SOCKET "memory.sock"
 #define POLL_MS 20
 #define COPY_MS 60000           /* Pre-copy that doesn't come to its end. */
 #define REST_MS 120000
@@ -545,7 +545,10 @@ progress(const struct json *result, const char *error, void *q_)
         || xf_process_has_ended(q->process)) {
         return;
     }
-    q->poll_ms = q->op == XF_DOMAIN_OP_SEND ? q->now_ms + POLL_MS : LLONG_MAX;
+    /* An event that came meanwhile asks at once. */
+    if (q->op == XF_DOMAIN_OP_SEND || q->deadline_ms != LLONG_MAX) {
+        q->poll_ms = MIN(q->poll_ms, q->now_ms + POLL_MS);
+    }
     if (q->phase == PHASE_BACK) {
         if (error || !is_active(status)) {
             xf_qemu_command(q, "cont", NULL, COMMAND_MS, back);
