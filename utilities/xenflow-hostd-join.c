@@ -120,9 +120,6 @@ monitor(struct ovsdb_idl *idl)
         &xfrec_router_col_routing, &xfrec_router_col_protocols,
         &xfrec_router_col_config, &xfrec_router_col_destination,
         &xfrec_router_col_migration,
-        &xfrec_migration_col_router, &xfrec_migration_col_source,
-        &xfrec_migration_col_destination, &xfrec_migration_col_technique,
-        &xfrec_migration_col_stage,
         &xfrec_interface_col_router, &xfrec_interface_col_name,
         &xfrec_interface_col_segment, &xfrec_interface_col_mac,
         &xfrec_interface_col_addresses, &xfrec_interface_col_mtu,
@@ -155,9 +152,7 @@ monitor(struct ovsdb_idl *idl)
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
         ovsdb_idl_add_column(idl, columns[i]);
     }
-    for (size_t i = 0; i < XFREC_MIGRATION_STATE_N_COLUMNS; i++) {
-        ovsdb_idl_add_column(idl, &xfrec_migration_state_columns[i]);
-    }
+    join_moves_monitor(idl);
     ovsdb_idl_add_table(idl, &xfrec_table_host_state);
     for (size_t i = 0; i < XFREC_HOST_STATE_N_COLUMNS; i++) {
         ovsdb_idl_add_column(idl, &xfrec_host_state_columns[i]);

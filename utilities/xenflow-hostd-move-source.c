@@ -176,6 +176,7 @@ take_word(struct join *j, struct move *m, const struct json *json,
     VLOG_DBG("%s: from %s: %s", m->name, m->peer, word);
     if (!strcmp(word, "ready")) {
         m->is_ready = true;
+        move_say_error(m, NULL);
         m->shares = !strcmp(move_word(json, "shares"), "yes");
     } else if (!strcmp(word, "received")) {
         m->is_received = true;

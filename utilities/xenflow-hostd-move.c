@@ -64,6 +64,23 @@ join_moves_create(void)
     return moves;
 }
 
+void
+join_moves_monitor(struct ovsdb_idl *idl)
+{
+    static const struct ovsdb_idl_column *const columns[] = {
+        &xfrec_migration_col_router, &xfrec_migration_col_source,
+        &xfrec_migration_col_destination, &xfrec_migration_col_technique,
+        &xfrec_migration_col_stage,
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+        ovsdb_idl_add_column(idl, columns[i]);
+    }
+    for (size_t i = 0; i < XFREC_MIGRATION_STATE_N_COLUMNS; i++) {
+        ovsdb_idl_add_column(idl, &xfrec_migration_state_columns[i]);
+    }
+}
+
 /* ---- One move. ---- */
 
 static struct move *

@@ -310,6 +310,7 @@ void join_trace_write(struct join *);
 /* ---- xenflow-hostd-move.c ---- */
 
 struct join_moves *join_moves_create(void);
+void join_moves_monitor(struct ovsdb_idl *);
 void join_moves_destroy(struct join_moves *);
 /* Forgets all; domains stay as they are. */
 void join_moves_clear(struct join *);

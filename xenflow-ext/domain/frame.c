@@ -131,8 +131,10 @@ xf_frame_read(struct xf_frame_reader *r, const void *p_, size_t n,
     if (r->n_body < r->size) {
         return NULL;
     }
-    *wholep = true;
-    return take_body(r, frame);
+
+    char *error = take_body(r, frame);
+    *wholep = !error;
+    return error;
 }
 
 void
