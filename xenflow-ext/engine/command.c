@@ -389,6 +389,8 @@ static const struct xf_command commands[] = {
       true, parse_config_list, xf_run_config_list },
     { "xenflow/db-show", "[--json] [skip=N] [limit=N]", 0, 2, true,
       parse_config_list, xf_run_db_show },
+    { "xenflow/copy-show", "[--json]", 0, 0, true,
+      parse_nothing, xf_run_copy_show },
     { "xenflow/memory-show", "[--json]", 0, 0, true,
       parse_nothing, xf_run_memory_show },
 };

@@ -228,6 +228,7 @@ has_news(const struct xf_db *db)
     return (db->in_step && db->swept && db->acked_cfg >= 0
             && !xf_db_is_busy(db) && ovsdb_idl_is_connected(db->idl)
             && (!ovs_list_is_empty(&db->dirty)
+                || xf_copies_have_news(db->engine->copies)
                 || is_old(db, xfrec_switch_state_first(db->idl))));
 }
 
@@ -241,6 +242,7 @@ txn_begin(struct xf_db *db)
     if (ovs_list_is_empty(&db->dirty)) {
         put_state(db);
     }
+    xf_copies_write(db->engine->copies, db->txn);
 }
 
 /* What was sent is written, or ('success' false) is to be sent again. */
@@ -293,6 +295,7 @@ txn_run(struct xf_db *db, long long int now_ms)
     ovsdb_idl_txn_destroy(db->txn);
     db->txn = NULL;
     sent_done(db, success);
+    xf_copies_written(db->engine->copies, success);
 }
 
 void
