@@ -60,6 +60,7 @@ note_result(struct xf_listener *l, int error, char *sentence)
         l->last_error = sentence;
     } else {
         l->stats.n_rejected++;
+        l->n_failed++;
         xf_speaker_complain(l, sentence);
     }
     return error;
@@ -229,8 +230,11 @@ apply_nexthop(struct xf_listener *l, const struct xf_wire_msg *msg)
 /* ---- What belongs to an interface. ---- */
 
 static int
-unknown_iface(struct xf_listener *l)
+unknown_iface(struct xf_listener *l, const struct xf_wire_msg *msg)
 {
+    l->n_failed += (msg->type == XF_WIRE_NEIGH_ADD
+                    || msg->type == XF_WIRE_ADDR_ADD
+                    || msg->type == XF_WIRE_LINK_ADD);
     l->stats.n_unknown_iface++;
     l->conn->guest.n_lost++;
     return ENODEV;
@@ -245,7 +249,7 @@ apply_neigh(struct xf_listener *l, const struct xf_wire_msg *msg)
     int error;
 
     if (!iface) {
-        return unknown_iface(l);
+        return unknown_iface(l, msg);
     }
     if (msg->type == XF_WIRE_NEIGH_DEL) {
         error = xf_rt_neigh_del(l->rt, iface->name, &msg->ip, &sentence);
@@ -266,17 +270,19 @@ apply_addr(struct xf_listener *l, const struct xf_wire_msg *msg)
 {
     const struct xf_iface *iface = xf_rt_iface_by_ifindex(l->rt,
                                                           msg->ifindex);
+    uint32_t source = (l->passive && msg->temporary ? l->neigh_source
+                       : l->source);
     char *sentence = NULL;
     int error;
 
     if (!iface) {
-        return unknown_iface(l);
+        return unknown_iface(l, msg);
     }
     if (msg->type == XF_WIRE_ADDR_DEL) {
-        error = xf_rt_addr_del(l->rt, l->source, iface->name, &msg->ip,
+        error = xf_rt_addr_del(l->rt, source, iface->name, &msg->ip,
                                msg->prefix_len, &sentence);
     } else {
-        error = xf_rt_addr_add(l->rt, l->source, iface->name, &msg->ip,
+        error = xf_rt_addr_add(l->rt, source, iface->name, &msg->ip,
                                msg->prefix_len, &sentence);
         if (error == EEXIST) {
             /* Stated again, as a new epoch does. */
@@ -339,7 +345,7 @@ apply_link(struct xf_listener *l, const struct xf_wire_msg *msg)
         xf_rt_for_each_iface(l->rt, consider_link, &search);
     }
     if (!search.best) {
-        return unknown_iface(l);
+        return unknown_iface(l, msg);
     }
 
     struct xf_iface iface = *search.best;
@@ -383,6 +389,20 @@ apply_end(struct xf_listener *l, const struct xf_wire_msg *msg)
     }
     l->conn->end = ack;
     xf_speaker_sweep(l);
+}
+
+/* A message that isn't of the kernel's kinds. */
+static void
+apply_ours(struct xf_listener *l, const struct xf_wire_msg *msg)
+{
+    if (msg->type == XF_WIRE_HELLO) {
+        xf_speaker_hello(l, msg);
+    } else if (msg->type == XF_WIRE_LOAD) {
+        xf_speaker_load(l, msg);
+    } else if (l->passive && (msg->type == XF_WIRE_COPY
+                              || msg->type == XF_WIRE_COUNTS)) {
+        l->ops->copy(l->aux, msg);
+    }
 }
 
 void
@@ -431,15 +451,14 @@ xf_speaker_apply(struct xf_listener *l, const struct xf_wire_msg *msg)
         apply_end(l, msg);
         return;
     case XF_WIRE_HELLO:
-        xf_speaker_hello(l, msg);
-        break;
     case XF_WIRE_LOAD:
-        xf_speaker_load(l, msg);
-        break;
+    case XF_WIRE_COPY:
+    case XF_WIRE_COUNTS:
     case XF_WIRE_NEIGH_USE:     /* Those are for guests. */
     case XF_WIRE_RESYNC:
     case XF_WIRE_IGNORED:
     default:
+        apply_ours(l, msg);
         break;
     }
     xf_speaker_answer(l, &ack, error);
