@@ -556,18 +556,20 @@ join_router_step(struct join *j, struct join_router *r, long long int now_ms)
     }
     d = join_router_domain(j, r);
     r->settled = false;
-    if (d) {
-        xf_domain_get_status(d, &status);
-        if (status.op != XF_DOMAIN_OP_NONE) {
-            return;
-        }
-    }
     if (join_moves_owns(j, &r->uuid)) {
+        /* An operation of its domain that waits is no reason to wait: what the
+         * coordinator waits for is in Migration_State. */
         r->settled = true;
         if (!join_router_state(j, &r->uuid)) {
             join_router_unwritten(j, r);
         }
         return;
+    }
+    if (d) {
+        xf_domain_get_status(d, &status);
+        if (status.op != XF_DOMAIN_OP_NONE) {
+            return;
+        }
     }
     if (row && strcmp(row->backend, "none")) {
         step_wanted(j, r, d, row, now_ms);

@@ -38,6 +38,7 @@ DATABASE = "xenflow-db"
 # The network by which several hosts reach each other's daemons: a bridge in the
 # namespace of the database, and a device of each host.
 UNDERLAY, UNDERLAY_MAC = "under0", "52:54:00:fd:00:%02x"
+MANAGER = "xenflow-manager"      # At each of several hosts; one acts.
 # A token bucket's size, and how long packets may wait for tokens.
 MIN_BURST, BURSTS_PER_S, QUEUE_MS = 16000, 100, 50
 STOP_S = 5
@@ -325,6 +326,9 @@ class Lab:
         for host in self.switches.values():
             host.start_switch()
             host.join(self.database.remote, self.image)
+            if len(self.switches) > 1:
+                host.add(MANAGER, "--db=" + self.database.remote,
+                         "--name=" + host.name)
         self.database.load(database.network_file(self.topology))
 
     def _settle(self):
