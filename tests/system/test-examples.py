@@ -91,6 +91,23 @@ def ospf3():
     return "OSPF: 3 hosts in a row, IPv4 and IPv6"
 
 
+def links3():
+    with up("links3") as here:
+        harness.wait("OSPF", lambda: all(
+            text in here.switches["s1"].appctl("xenflow/rule-list", "r1")
+            for text in ("10.3.0.0/24", "fd00:3::/64")))
+        harness.wait("all links are proven", lambda: here.database.xfctl(
+            "show").count(": proven ") == 3)
+        routed(here, "e1", "e3", ["10.3.0.2", "fd00:3::2"], ["s1", "s3"])
+        way = here.database.xfctl("link-show", "core")
+        check(all("hop %s " % s in way for s in ("s1", "s2", "s3")),
+              "the way of core is %s", way)
+        # What has a way that is up keeps it.
+        check(here.database.xfctl("link-plan") == "", "link-plan replans")
+        harness.check_alive(here)
+    return "links: OSPF over a virtual link of 3 hosts"
+
+
 def roles():
     with up("roles") as here:
         harness.wait("the switch", lambda: answers(here, "e1", "10.1.0.3"))
@@ -114,7 +131,7 @@ def check_files():
         topology.parse(path)
         for option in ((), ("--json",), ("--dot",)):
             text = harness.system.run([harness.LAB, "show", path, *option])
-            check("e1" in text, "show %s %s: %s", name, option, text)
+            check("s1" in text, "show %s %s: %s", name, option, text)
     harness.system.run([harness.LAB, "check"] + [
         os.path.join(EXAMPLES, n) for n in os.listdir(EXAMPLES)])
 
@@ -123,7 +140,7 @@ def test():
     harness.need_programs("/usr/lib/frr/bgpd", "ethtool", "tc")
     check_files()
     lines = []
-    for example in (bgp6, ospf3, roles):
+    for example in (bgp6, ospf3, links3, roles):
         lines.append(example())
         say(lines[-1])
     return "; ".join(lines)
