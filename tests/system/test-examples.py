@@ -16,6 +16,7 @@
 each brought up and tried.  demo.ini is the demonstration's."""
 
 import os
+import time
 
 import harness
 from harness import check, say
@@ -27,9 +28,9 @@ RATE = 300
 LIMITED_RATE, LIMITED_SIZE, MAX_LIMITED = 8000, 1400, 4600
 
 
-def up(name):
+def up(name, more=""):
     with open(os.path.join(EXAMPLES, name + ".ini"), encoding="ascii") as f:
-        return harness.Up("t-" + name, f.read())
+        return harness.Up("t-" + name, f.read() + more)
 
 
 def answers(here, node, address):
@@ -108,6 +109,27 @@ def links3():
     return "links: OSPF over a virtual link of 3 hosts"
 
 
+def failed_cable():
+    """A link whose cable fails gets another way when it is asked for."""
+    with up("links3", "\n[link l13]\nends = s1 s3\n") as here:
+        xfctl = here.database.xfctl
+        harness.wait("all links are proven", lambda: xfctl(
+            "show").count(": proven ") == 3)
+        harness.wait("the routes", lambda: answers(here, "e1", "10.3.0.2"))
+        check("hop s2" not in xfctl("link-show", "core"), "no direct way")
+        here.run("s1", ["ip", "link", "set", "to-s3", "down"])
+        harness.wait("l13 is down", lambda: "trunk l13: down" in xfctl(
+            "show"))
+        begun = time.monotonic()
+        said = xfctl("link-plan")
+        check(said == "link core: generation 2 by s1 s2 s3\n", "%s", said)
+        harness.wait("the new way is proven", lambda: "link core: proven"
+                     in xfctl("show"))
+        took_s = time.monotonic() - begun
+        harness.wait("ping", lambda: answers(here, "e1", "10.3.0.2"))
+    return "failed cable: another way proven %.1f s after link-plan" % took_s
+
+
 def roles():
     with up("roles") as here:
         harness.wait("the switch", lambda: answers(here, "e1", "10.1.0.3"))
@@ -140,7 +162,7 @@ def test():
     harness.need_programs("/usr/lib/frr/bgpd", "ethtool", "tc")
     check_files()
     lines = []
-    for example in (bgp6, ospf3, links3, roles):
+    for example in (bgp6, ospf3, links3, failed_cable, roles):
         lines.append(example())
         say(lines[-1])
     return "; ".join(lines)
