@@ -226,6 +226,7 @@ xf_link_check_removal(const struct hmapx *gone)
 char *
 xf_link_check_vlan(struct ovsdb_idl *idl, int64_t vlan, xf_row *host)
 {
+    const struct xfrec_link *first = NULL;
     const struct xfrec_hop *hop;
 
     XFREC_HOP_FOR_EACH (hop, idl) {
@@ -237,15 +238,17 @@ xf_link_check_vlan(struct ovsdb_idl *idl, int64_t vlan, xf_row *host)
                                             hop->port2));
 
         if (vlan && (is_side1 || is_side2)
-            && (!host || host == &hop->host->header_)) {
-            return xasprintf("link '%s' has vlan %"PRId64"%s%s: choose "
-                             "another, best a low one, since links take "
-                             "theirs from 4094 down", hop->link->name, vlan,
-                             host ? " in host " : "",
-                             host ? hop->host->name : "");
+            && (!host || host == &hop->host->header_)
+            && (!first || strcmp(hop->link->name, first->name) < 0)) {
+            first = hop->link;  /* The same one each time. */
         }
     }
-    return NULL;
+    return (!first ? NULL
+            : xasprintf("link '%s' has vlan %"PRId64"%s%s: choose another, "
+                        "best a low one, since links take theirs from 4094 "
+                        "down", first->name, vlan, host ? " in host " : "",
+                        host ? xf_string_get(host, &xfrec_host_col_name)
+                        : ""));
 }
 
 /* ---- link-plan ---- */

@@ -524,15 +524,13 @@ register_kind(const struct xf_kind *kind)
           cmd_del, NULL, "--if-exists,--all", RW },
         { xasprintf("%s-list", kind->name), 0, 0, "", xf_pre_all, cmd_list,
           NULL, "", RO },
-        { xasprintf("%s-show", kind->name), 1 + two, 1 + two, name,
+        /* The last one: links are shown by xfctl-link.c. */
+        { (kind->table == &xfrec_table_link ? NULL
+           : xasprintf("%s-show", kind->name)), 1 + two, 1 + two, name,
           xf_pre_all, cmd_object_show, NULL, "", RO },
         { NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, RO },
     };
 
-    if (kind->table == &xfrec_table_link) {
-        /* Shown otherwise: see xfctl-link.c. */
-        syntax[ARRAY_SIZE(syntax) - 2].name = NULL;
-    }
     /* Registered commands are pointed to, and stay until the end. */
     ctl_register_commands(xmemdup(syntax, sizeof syntax));
 }

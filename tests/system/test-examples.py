@@ -16,6 +16,7 @@
 each brought up and tried.  demo.ini is the demonstration's."""
 
 import os
+import time
 
 import harness
 from harness import check, say
@@ -27,9 +28,9 @@ RATE = 300
 LIMITED_RATE, LIMITED_SIZE, MAX_LIMITED = 8000, 1400, 4600
 
 
-def up(name):
+def up(name, more=""):
     with open(os.path.join(EXAMPLES, name + ".ini"), encoding="ascii") as f:
-        return harness.Up("t-" + name, f.read())
+        return harness.Up("t-" + name, f.read() + more)
 
 
 def answers(here, node, address):
@@ -91,6 +92,44 @@ def ospf3():
     return "OSPF: 3 hosts in a row, IPv4 and IPv6"
 
 
+def links3():
+    with up("links3") as here:
+        harness.wait("OSPF", lambda: all(
+            text in here.switches["s1"].appctl("xenflow/rule-list", "r1")
+            for text in ("10.3.0.0/24", "fd00:3::/64")))
+        harness.wait("all links are proven", lambda: here.database.xfctl(
+            "show").count(": proven ") == 3)
+        routed(here, "e1", "e3", ["10.3.0.2", "fd00:3::2"], ["s1", "s3"])
+        way = here.database.xfctl("link-show", "core")
+        check(all("hop %s " % s in way for s in ("s1", "s2", "s3")),
+              "the way of core is %s", way)
+        # What has a way that is up keeps it.
+        check(here.database.xfctl("link-plan") == "", "link-plan replans")
+        harness.check_alive(here)
+    return "links: OSPF over a virtual link of 3 hosts"
+
+
+def failed_cable():
+    """A link whose cable fails gets another way when it is asked for."""
+    with up("links3", "\n[link l13]\nends = s1 s3\n") as here:
+        xfctl = here.database.xfctl
+        harness.wait("all links are proven", lambda: xfctl(
+            "show").count(": proven ") == 3)
+        harness.wait("the routes", lambda: answers(here, "e1", "10.3.0.2"))
+        check("hop s2" not in xfctl("link-show", "core"), "no direct way")
+        here.run("s1", ["ip", "link", "set", "to-s3", "down"])
+        harness.wait("l13 is down", lambda: "trunk l13: down" in xfctl(
+            "show"))
+        begun = time.monotonic()
+        said = xfctl("link-plan")
+        check(said == "link core: generation 2 by s1 s2 s3\n", "%s", said)
+        harness.wait("the new way is proven", lambda: "link core: proven"
+                     in xfctl("show"))
+        took_s = time.monotonic() - begun
+        harness.wait("ping", lambda: answers(here, "e1", "10.3.0.2"))
+    return "failed cable: another way proven %.1f s after link-plan" % took_s
+
+
 def roles():
     with up("roles") as here:
         harness.wait("the switch", lambda: answers(here, "e1", "10.1.0.3"))
@@ -114,7 +153,7 @@ def check_files():
         topology.parse(path)
         for option in ((), ("--json",), ("--dot",)):
             text = harness.system.run([harness.LAB, "show", path, *option])
-            check("e1" in text, "show %s %s: %s", name, option, text)
+            check("s1" in text, "show %s %s: %s", name, option, text)
     harness.system.run([harness.LAB, "check"] + [
         os.path.join(EXAMPLES, n) for n in os.listdir(EXAMPLES)])
 
@@ -123,7 +162,7 @@ def test():
     harness.need_programs("/usr/lib/frr/bgpd", "ethtool", "tc")
     check_files()
     lines = []
-    for example in (bgp6, ospf3, roles):
+    for example in (bgp6, ospf3, links3, failed_cable, roles):
         lines.append(example())
         say(lines[-1])
     return "; ".join(lines)
