@@ -231,8 +231,9 @@ check_source(struct ovsdb_idl *idl, const struct xfrec_router *router,
         if (uuid_equals(&state->router, &router->header_.uuid)
             && !strcmp(state->host, router->host->name)) {
             if (strcmp(state->state, "running")) {
-                against(reasons, "router '%s' isn't running: it is %s",
-                        router->name, state->state);
+                against(reasons, "router '%s' isn't running: it is %s; "
+                        "router-set %s host=HOST moves one that stands still",
+                        router->name, state->state, router->name);
             }
             return;
         }

@@ -130,6 +130,20 @@ refuse(const char *what, const char *name, struct svec *reasons)
     return error;
 }
 
+/* Why the router in 'row' can't get 'host': a sentence, or NULL. */
+char *
+xf_migration_check(xf_row *row, const char *host)
+{
+    const struct xfrec_router *router = CONTAINER_OF(row, struct xfrec_router,
+                                                     header_);
+
+    return (router->migration && !xf_check_is_ended(router->migration)
+            && (!router->host || strcmp(router->host->name, host))
+            ? xasprintf("router '%s' moves: wait for the end of that, or "
+                        "migration-cancel %s", router->name, router->name)
+            : NULL);
+}
+
 /* ---- router-migrate, router-swap. ---- */
 
 /* "s1 s2 s3": the hosts of 'way'. */

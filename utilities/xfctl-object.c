@@ -40,6 +40,13 @@ change_key(struct ctl_context *ctx, const struct xf_kind *kind, xf_row *row,
                          xf_string_get(row, &xfrec_router_col_name),
                          xf_string_get(row, key->column));
     }
+    if (!fresh && key->column == &xfrec_router_col_host) {
+        char *error = xf_migration_check(row, text);
+
+        if (error) {
+            return error;
+        }
+    }
     return xf_key_set(ctx, kind, row, key, text);
 }
 

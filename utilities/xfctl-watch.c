@@ -127,6 +127,25 @@ count_routers(struct ovsdb_idl *idl, const struct xfrec_host *host)
     return n;
 }
 
+/* A sentence about one of 'names' that no host has, or NULL. */
+static char *
+find_unknown(struct ovsdb_idl *idl, const struct svec *names)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        const struct xfrec_host *host;
+        bool found = false;
+
+        XFREC_HOST_FOR_EACH (host, idl) {
+            found = found || !strcmp(host->name, names->names[i]);
+        }
+        if (!found) {
+            return xasprintf("there is no host '%s': see host-list",
+                             names->names[i]);
+        }
+    }
+    return NULL;
+}
+
 /* Chooses that host of 'to' (names with commas; NULL or "": any) for 'router'
  * that has the fewest routers of those that nothing speaks against.  Returns a
  * sentence if there is none. */
@@ -146,7 +165,8 @@ xf_watch_choose(struct ovsdb_idl *idl, const struct xfrec_router *router,
         svec_add_nocopy(&names, xmemdup0(p, len));
         p += len + (p[len] == ',');
     }
-    svec_sort(&names);
+    svec_sort_unique(&names);
+    error = find_unknown(idl, &names);
     XFREC_HOST_FOR_EACH (host, idl) {
         struct svec against = SVEC_EMPTY_INITIALIZER;
 
@@ -166,7 +186,7 @@ xf_watch_choose(struct ovsdb_idl *idl, const struct xfrec_router *router,
         }
         svec_destroy(&against);
     }
-    if (!*best) {
+    if (!*best && !error) {
         svec_sort_unique(&reasons);
         char *list = svec_join(&reasons, "\n  ", "");
         error = xasprintf("there is no host for router '%s'%s%s",

@@ -257,6 +257,8 @@ bool xf_trace_is_wanted(void);
 void xf_trace_run(struct ovsdb_idl *, long long int deadline_ms);
 
 /* xfctl-migrate.c */
+char *xf_migration_check(xf_row *router, const char *host)
+    OVS_WARN_UNUSED_RESULT;
 void xf_migration_commands_register(void);
 
 /* xfctl-watch.c: migrations that are to be begun, one after the other, when the
