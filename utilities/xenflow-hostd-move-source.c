@@ -259,6 +259,7 @@ halt(struct join *j, struct move *m, struct xf_domain *d,
             return;
         }
         m->transfers = true;
+        m->back_asked = false;
         move_ask(j, m, "xenflow/transfer-begin", now_ms);
     }
     if (move_ask_run(j, m, now_ms) && !move_is_held(j, "halt")) {
@@ -370,6 +371,19 @@ send_(struct join *j, struct move *m, struct xf_domain *d,
     }
 }
 
+/* Returns true if the switch gives the machine its frames again: a
+ * predecessor of this process, too, may have told it to transfer them. */
+static bool
+end_transfer(struct join *j, struct move *m, long long int now_ms)
+{
+    if (!m->back_asked && is_separated(move_row(j, m))) {
+        move_ask(j, m, "xenflow/transfer-end", now_ms);
+        m->transfers = false;
+    }
+    m->back_asked = true;
+    return move_ask_run(j, m, now_ms);
+}
+
 static void
 step_moving(struct join *j, struct move *m, struct xf_domain *d,
             long long int now_ms)
@@ -389,6 +403,7 @@ step_moving(struct join *j, struct move *m, struct xf_domain *d,
     } else if (m->begun && status.last_op == XF_DOMAIN_OP_SEND
                && status.error) {
         move_say_error(m, xstrdup(status.error));
+        end_transfer(j, m, now_ms);
     } else if (m->error || status.op != XF_DOMAIN_OP_NONE) {
         /* Until it is undone. */
     } else if (status.state != XF_DOMAIN_RUNNING) {
@@ -396,22 +411,11 @@ step_moving(struct join *j, struct move *m, struct xf_domain *d,
                                     xf_domain_state_to_string(status.state)));
     } else {
         connect_(j, m, now_ms);
-        if (m->is_ready && !move_is_held(j, "send")) {
+        if (end_transfer(j, m, now_ms) && m->is_ready
+            && !move_is_held(j, "send")) {
             begin(j, m, d, now_ms);
         }
     }
-}
-
-/* Returns true if the switch gives the machine its frames again. */
-static bool
-end_transfer(struct join *j, struct move *m, long long int now_ms)
-{
-    if (!m->back_asked && is_separated(move_row(j, m))) {
-        move_ask(j, m, "xenflow/transfer-end", now_ms);
-        m->transfers = false;
-    }
-    m->back_asked = true;
-    return move_ask_run(j, m, now_ms);
 }
 
 static void
@@ -428,9 +432,8 @@ step_undoing(struct join *j, struct move *m, struct xf_domain *d,
         connect_(j, m, now_ms);
         give(j, m, d, now_ms);
     } else if (phase != XF_MOVE_NONE) {
-        if (status.op == XF_DOMAIN_OP_SEND && !m->back_asked) {
+        if (status.op == XF_DOMAIN_OP_SEND) {
             free(xf_domain_take_back(d, "the migration is undone", now_ms));
-            m->back_asked = false;
         }
     } else if (status.op == XF_DOMAIN_OP_NONE
                && (status.state == XF_DOMAIN_RUNNING

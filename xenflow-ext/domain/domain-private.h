@@ -120,7 +120,8 @@ struct xf_domain {
         struct xf_move_settings settings;
         int progress;
         bool recall;            /* A predecessor's is to be gone on with. */
-        char *why;              /* It is taken back, or NULL. */
+        bool is_back;           /* It is being taken back... */
+        char *why;              /* ...for this reason, or NULL. */
     } move;
 };
 

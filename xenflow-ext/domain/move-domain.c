@@ -149,6 +149,7 @@ xf_domain_move_ended(struct xf_domain *d, enum xf_domain_op op,
 {
     if (op == XF_DOMAIN_OP_SEND) {
         ovs_assert(d->move.stage != XF_MOVE_STAGE_GIVEN);
+        d->move.is_back = false;
         xf_domain_set_phase(d, XF_MOVE_NONE);
         note(d, XF_MOVE_STAGE_NONE);
         if (d->move.why) {
@@ -262,6 +263,8 @@ xf_domain_take_back(struct xf_domain *d, const char *why,
 
     if (d->move.phase < XF_MOVE_SENDING || d->move.phase > XF_MOVE_GIVEN) {
         return check_phase(d, XF_MOVE_GIVEN, "taken back");
+    } else if (d->move.is_back) {
+        return NULL;
     }
     error = (d->move.stage == XF_MOVE_STAGE_SENDING ? NULL
              : promise(d, XF_MOVE_STAGE_SENDING));
@@ -271,6 +274,7 @@ xf_domain_take_back(struct xf_domain *d, const char *why,
     VLOG_INFO("%s: it goes on here%s%s", d->config.name, why ? ": " : "",
               why ? why : "");
     d->op = XF_DOMAIN_OP_SEND;
+    d->move.is_back = true;
     free(d->move.why);
     d->move.why = nullable_xstrdup(why);
     xf_domain_set_phase(d, XF_MOVE_SENDING);

@@ -240,6 +240,7 @@ fail_send(struct qemu *q, const char *error)
     }
     free(q->up.move.why);
     q->up.move.why = xstrdup(error);
+    q->up.move.is_back = true;
     begin_back(q);
 }
 
