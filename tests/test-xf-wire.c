@@ -268,6 +268,8 @@ check_msg(const struct xf_wire_msg *msg, const char *what)
     }
     case XF_WIRE_END:
     case XF_WIRE_RESYNC:
+    case XF_WIRE_COPY:
+    case XF_WIRE_COUNTS:
     case XF_WIRE_IGNORED:
         break;
     }
@@ -600,6 +602,8 @@ random_msg(struct xf_wire_msg *msg)
     case XF_WIRE_HELLO:
     case XF_WIRE_LOAD:
     case XF_WIRE_RESYNC:
+    case XF_WIRE_COPY:
+    case XF_WIRE_COUNTS:
     case XF_WIRE_IGNORED:
     default:
         random_other(msg);

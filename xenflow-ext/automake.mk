@@ -41,6 +41,8 @@ lib_libopenvswitch_la_SOURCES += \
 	xenflow-ext/core/prefix-trie.h \
 	xenflow-ext/core/rule-table-fib.c \
 	xenflow-ext/core/rule-table-fib.h \
+	xenflow-ext/core/rule-table-follow.c \
+	xenflow-ext/core/rule-table-follow.h \
 	xenflow-ext/core/rule-table-iface.c \
 	xenflow-ext/core/rule-table-lookup.c \
 	xenflow-ext/core/rule-table-neigh.c \
@@ -90,6 +92,8 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/core/rule-set.h \
 	xenflow-ext/core/wire-attr.c \
 	xenflow-ext/core/wire-attr.h \
+	xenflow-ext/core/wire-copy.c \
+	xenflow-ext/core/wire-copy.h \
 	xenflow-ext/core/wire-encode.c \
 	xenflow-ext/core/wire-guest.c \
 	xenflow-ext/core/wire-guest.h \
@@ -106,6 +110,13 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/config-stated.c \
 	xenflow-ext/engine/config.c \
 	xenflow-ext/engine/config.h \
+	xenflow-ext/engine/copy-client.c \
+	xenflow-ext/engine/copy-counts.c \
+	xenflow-ext/engine/copy-private.h \
+	xenflow-ext/engine/copy-server.c \
+	xenflow-ext/engine/copy-show.c \
+	xenflow-ext/engine/copy.c \
+	xenflow-ext/engine/copy.h \
 	xenflow-ext/engine/db-conn.c \
 	xenflow-ext/engine/db-link.c \
 	xenflow-ext/engine/db-row.c \
@@ -138,11 +149,13 @@ ofproto_libofproto_la_SOURCES += \
 	xenflow-ext/engine/show.c \
 	xenflow-ext/engine/speaker-apply.c \
 	xenflow-ext/engine/speaker-conn.c \
+	xenflow-ext/engine/speaker-copy.c \
 	xenflow-ext/engine/speaker-guest.c \
 	xenflow-ext/engine/speaker-nexthop.c \
 	xenflow-ext/engine/speaker-private.h \
 	xenflow-ext/engine/speaker-ready.c \
 	xenflow-ext/engine/speaker-ready.h \
+	xenflow-ext/engine/speaker-show.c \
 	xenflow-ext/engine/speaker-tls.c \
 	xenflow-ext/engine/speaker-tls.h \
 	xenflow-ext/engine/speaker.c \

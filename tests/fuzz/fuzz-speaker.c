@@ -63,7 +63,10 @@ iface_changed(void *peer_)
     changed(peer_);
 }
 
-static const struct xf_listener_ops ops = { changed, iface_changed };
+static const struct xf_listener_ops ops = {
+    .changed = changed,
+    .iface_changed = iface_changed,
+};
 
 static void
 create(struct peer *peer)

@@ -71,6 +71,8 @@ key_from_msg(const struct xf_wire_msg *msg, struct xf_mirror_key *key)
     case XF_WIRE_HELLO:
     case XF_WIRE_LOAD:
     case XF_WIRE_RESYNC:
+    case XF_WIRE_COPY:
+    case XF_WIRE_COUNTS:
     case XF_WIRE_IGNORED:
     default:
         return false;
@@ -193,6 +195,8 @@ xf_mirror_news_is_deletion(const struct xf_mirror_news *news)
     case XF_WIRE_HELLO:
     case XF_WIRE_LOAD:
     case XF_WIRE_RESYNC:
+    case XF_WIRE_COPY:
+    case XF_WIRE_COUNTS:
     case XF_WIRE_IGNORED:
     default:
         return false;

@@ -446,6 +446,7 @@ addr_derive(struct xf_rt *rt, struct rt_addr *addr)
 void
 rt_addr_remove(struct xf_rt *rt, struct rt_addr *addr)
 {
+    rt_follow_gone(rt, &addr->stmt);
     for (size_t i = 0; i < RT_N_DERIVED; i++) {
         if (addr->derived[i]) {
             rt_route_remove(rt, addr->derived[i]);

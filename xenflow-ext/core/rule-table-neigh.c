@@ -129,6 +129,7 @@ neigh_update_gw(struct xf_rt *rt, const struct rt_iface *iface,
 void
 rt_neigh_remove(struct xf_rt *rt, struct rt_neigh *neigh)
 {
+    rt_follow_gone(rt, &neigh->stmt);
     cmap_remove(&rt->neighs, &neigh->node,
                 rt_hash_at(rt, neigh->iface, &neigh->ip));
     rt_raise_version(rt);
@@ -289,6 +290,8 @@ xf_rt_neigh_set(struct xf_rt *rt, uint32_t source_id, const char *name,
         neigh = neigh_replace(rt, source, iface, ip, mac, neigh);
     } else if (neigh->stmt.source != source) {
         rt_stmt_move(&neigh->stmt, source);
+    } else if (state == XF_NEIGH_PERMANENT) {
+        rt_stmt_renew(&neigh->stmt);
     } else {
         rt_stmt_touch(&neigh->stmt);
     }

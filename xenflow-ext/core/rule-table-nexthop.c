@@ -494,7 +494,7 @@ nh_state(struct xf_rt *rt, struct rt_source *source, uint32_t id,
     struct rt_nh *nh = rt_nh_get(rt, source, id);
 
     if (nh_set(nh)) {
-        rt_stmt_touch(&nh->stmt);
+        rt_stmt_renew(&nh->stmt);
     } else {
         rt_stmt_init(&nh->stmt, source, RT_NEXTHOP);
         rt->n_nexthops++;
@@ -506,6 +506,7 @@ nh_state(struct xf_rt *rt, struct rt_source *source, uint32_t id,
 void
 rt_nh_withdraw(struct xf_rt *rt, struct rt_nh *nh)
 {
+    rt_follow_gone(rt, &nh->stmt);
     rt_stmt_uninit(&nh->stmt);
     rt->n_nexthops--;
     nh_publish(rt, nh, NULL);
@@ -645,6 +646,14 @@ xf_rt_nexthop_set_blackhole(struct xf_rt *rt, uint32_t source_id, uint32_t id,
         nh_state(rt, source, id, nhset_create(rt, RT_NHS_BLACKHOLE, 0));
     }
     return error;
+}
+
+bool
+xf_rt_nexthop_is_known(const struct xf_rt *rt, uint32_t source_id, uint32_t id)
+{
+    const struct rt_source *source = rt_source_find(rt, source_id);
+
+    return source && rt_nh_find(rt, source, id);
 }
 
 int

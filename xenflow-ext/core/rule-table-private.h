@@ -63,6 +63,21 @@ struct rt_source {
     size_t n_routes;
     size_t n_stale;
     size_t n_statements;
+    struct rt_cursor *cursor;   /* Of a follower, or NULL. */
+};
+
+/* A place among the statements of a source. */
+struct rt_place {
+    struct ovs_list *last;      /* The statement before it, or the head. */
+    bool in_fresh;              /* The list is 'fresh', not 'stale'. */
+};
+
+/* How far a follower has told what a source states, and what that has carried
+ * (core/rule-table-follow.h). */
+struct rt_cursor {
+    struct rt_source *source;   /* NULL: there is none now. */
+    struct rt_place told;
+    struct rt_place counted;
 };
 
 enum rt_kind { RT_ROUTE, RT_NEXTHOP, RT_NEIGH, RT_ADDR, RT_DERIVED };
@@ -221,6 +236,7 @@ struct xf_rt {
     size_t n_hops;              /* In all 'struct rt_nhset'. */
     struct xf_numbers nh_numbers; /* Indexes in 'nh_table'. */
     struct xf_counted counted[XF_RT_N_COUNTED];
+    struct xf_rt_follower *follower; /* Or NULL. */
     size_t n_bytes;             /* Without tries, maps. */
 };
 
@@ -285,7 +301,42 @@ rt_stmt_is_stale(const struct rt_stmt *stmt)
     return stmt->epoch != stmt->source->epoch;
 }
 
+void rt_stmt_renew(struct rt_stmt *);
+
+/* rule-table-follow.c */
+
+/* 'source' was added, or is being removed. */
+void rt_follow_source(struct xf_rt *, struct rt_source *);
+/* All of 'source' is about to become stale. */
+void rt_follow_mark(struct rt_source *);
+/* 'stmt' is being withdrawn, not replaced. */
+void rt_follow_gone__(struct xf_rt *, const struct rt_stmt *);
+static inline void
+rt_follow_gone(struct xf_rt *rt, const struct rt_stmt *stmt)
+{
+    if (OVS_UNLIKELY(stmt->source->cursor) && stmt->kind != RT_DERIVED) {
+        rt_follow_gone__(rt, stmt);
+    }
+}
+/* 'stmt' is about to leave its list. */
+static inline void
+rt_follow_leave(const struct rt_stmt *stmt)
+{
+    struct rt_cursor *cursor = stmt->source->cursor;
+
+    if (OVS_UNLIKELY(cursor)) {
+        if (cursor->told.last == &stmt->node) {
+            cursor->told.last = stmt->node.prev;
+        }
+        if (cursor->counted.last == &stmt->node) {
+            cursor->counted.last = stmt->node.prev;
+        }
+    }
+}
+
 /* rule-table-route.c */
+struct rt_route *rt_route_find(const struct xf_rt *, const struct rt_source *,
+                               const struct xf_prefix *, uint32_t metric);
 char *rt_prefix_check(const struct xf_prefix *);
 char *rt_prefix_to_string(const struct xf_prefix *);
 struct xf_prefix rt_node_prefix(const struct xf_trie_node *, bool is_v4);

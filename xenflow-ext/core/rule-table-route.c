@@ -166,6 +166,7 @@ rt_route_remove(struct xf_rt *rt, struct rt_route *route)
     struct xf_trie_node *node = route->node;
     struct rt_route *head = rt_node_routes(node);
 
+    rt_follow_gone(rt, &route->stmt);
     chain_remove(&head, route);
     node_publish(rt, node, route->is_v4, head);
     route_retire(rt, route);
@@ -186,6 +187,18 @@ route_find(const struct xf_trie_node *node, const struct rt_source *source,
         }
     }
     return route;
+}
+
+/* Finds the route of ('source', 'prefix', 'metric'); NULL if there is none. */
+struct rt_route *
+rt_route_find(const struct xf_rt *rt, const struct rt_source *source,
+              const struct xf_prefix *prefix, uint32_t metric)
+{
+    const struct xf_trie_node *node = xf_trie_find(
+        rt_trie(rt, xf_addr_is_v4(&prefix->addr)),
+        xf_key_from_addr(&prefix->addr), prefix->len);
+
+    return node ? route_find(node, source, metric, false) : NULL;
 }
 
 /* Checks that there is room for one more route of 'source' at 'node'. */
@@ -364,6 +377,9 @@ route_set(struct xf_rt *rt, struct rt_source *source,
     while (gone) {
         struct rt_route *next = gone->next;
 
+        if (gone != old) {
+            rt_follow_gone(rt, &gone->stmt);
+        }
         route_retire(rt, gone);
         gone = next;
     }

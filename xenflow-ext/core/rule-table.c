@@ -129,6 +129,7 @@ source_remove(struct xf_rt *rt, struct rt_source *source)
 {
     struct ovs_list *lists[] = { &source->stale, &source->fresh };
 
+    rt_follow_source(rt, source);
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
         while (!ovs_list_is_empty(lists[i])) {
             stmt_withdraw(rt, CONTAINER_OF(ovs_list_front(lists[i]),
@@ -275,6 +276,7 @@ xf_rt_source_add(struct xf_rt *rt, uint32_t id, const char *name,
     ovs_list_init(&source->fresh);
     ovs_list_init(&source->stale);
     hmap_insert(&rt->sources, &source->id_node, hash_int(id, 0));
+    rt_follow_source(rt, source);
     return 0;
 }
 
@@ -297,6 +299,7 @@ xf_rt_source_mark(struct xf_rt *rt, uint32_t id, char **errorp)
     int error = rt_source_get(rt, id, &source, errorp);
 
     if (!error) {
+        rt_follow_mark(source);
         ovs_list_push_back_all(&source->stale, &source->fresh);
         source->n_stale = source->n_statements;
         source->epoch++;
@@ -363,10 +366,24 @@ rt_stmt_touch(struct rt_stmt *stmt)
     if (rt_stmt_is_stale(stmt)) {
         stmt->epoch = stmt->source->epoch;
         if (stmt->kind != RT_DERIVED) {
+            rt_follow_leave(stmt);
             ovs_list_remove(&stmt->node);
             ovs_list_push_back(&stmt->source->fresh, &stmt->node);
             stmt->source->n_stale--;
         }
+    }
+}
+
+/* Its source stated 'stmt' again, with another content. */
+void
+rt_stmt_renew(struct rt_stmt *stmt)
+{
+    if (rt_stmt_is_stale(stmt)) {
+        rt_stmt_touch(stmt);
+    } else if (stmt->source->cursor) {
+        rt_follow_leave(stmt);
+        ovs_list_remove(&stmt->node);
+        ovs_list_push_back(&stmt->source->fresh, &stmt->node);
     }
 }
 
@@ -387,6 +404,7 @@ rt_stmt_uninit(struct rt_stmt *stmt)
     if (stmt->kind != RT_DERIVED) {
         struct rt_source *source = stmt->source;
 
+        rt_follow_leave(stmt);
         ovs_list_remove(&stmt->node);
         source->n_statements--;
         source->n_routes -= stmt->kind == RT_ROUTE;

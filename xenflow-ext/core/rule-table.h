@@ -207,6 +207,9 @@ int xf_rt_nexthop_set_group(struct xf_rt *, uint32_t source, uint32_t id,
 /* A next hop that drops. */
 int xf_rt_nexthop_set_blackhole(struct xf_rt *, uint32_t source, uint32_t id,
                                 char **errorp);
+/* True if 'source' has stated next hop 'id', or named it. */
+bool xf_rt_nexthop_is_known(const struct xf_rt *, uint32_t source,
+                            uint32_t id);
 int xf_rt_nexthop_del(struct xf_rt *, uint32_t source, uint32_t id,
                       char **errorp);
 

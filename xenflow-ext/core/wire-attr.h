@@ -80,5 +80,8 @@ xf_wire_decode_fn xf_wire_decode_link;
 /* (In wire-guest.c.) */
 xf_wire_decode_fn xf_wire_decode_hello;
 xf_wire_decode_fn xf_wire_decode_load;
+/* (In wire-copy.c.) */
+xf_wire_decode_fn xf_wire_decode_copy;
+xf_wire_decode_fn xf_wire_decode_counts;
 
 #endif /* core/wire-attr.h */

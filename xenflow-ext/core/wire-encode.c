@@ -238,7 +238,7 @@ put_ifaddr(struct xf_wire_writer *w, const struct xf_wire_msg *msg)
     struct ifaddrmsg ifa = {
         .ifa_family = addr_family(&msg->ip),
         .ifa_prefixlen = msg->prefix_len,
-        .ifa_flags = IFA_F_PERMANENT,
+        .ifa_flags = msg->temporary ? 0 : IFA_F_PERMANENT,
         .ifa_index = msg->ifindex,
     };
 
@@ -299,6 +299,8 @@ static const struct kind {
     [XF_WIRE_HELLO] = { "hello", 0, false, NULL },
     [XF_WIRE_LOAD] = { "load", 0, false, NULL },
     [XF_WIRE_RESYNC] = { "resync", 0, false, NULL },
+    [XF_WIRE_COPY] = { "copy", 0, false, NULL },
+    [XF_WIRE_COUNTS] = { "counts", 0, false, NULL },
     [XF_WIRE_IGNORED] = { "ignored", 0, false, NULL },
 };
 
@@ -532,6 +534,8 @@ format_body(const struct xf_wire_msg *msg, struct ds *s)
     case XF_WIRE_END:
     case XF_WIRE_LOAD:
     case XF_WIRE_RESYNC:
+    case XF_WIRE_COPY:
+    case XF_WIRE_COUNTS:
     default:
         break;
     }

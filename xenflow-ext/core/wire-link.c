@@ -176,6 +176,7 @@ xf_wire_decode_addr(const uint8_t *body, size_t size, bool del,
         return XF_WIRE_OK;
     }
     msg->ifindex = ifa.ifa_index;
+    msg->temporary = !(flags & IFA_F_PERMANENT);
     msg->type = del ? XF_WIRE_ADDR_DEL : XF_WIRE_ADDR_ADD;
     return XF_WIRE_OK;
 }

@@ -61,6 +61,7 @@
 #include <string.h>
 
 #include "core/wire-attr.h"
+#include "core/wire-copy.h"
 #include "core/wire-guest.h"
 #include "openvswitch/util.h"
 #include "packets.h"
@@ -196,6 +197,10 @@ decode_body(const struct nlmsghdr *nlh, const uint8_t *body, size_t size,
         return xf_wire_decode_hello(body, size, false, msg);
     case XF_NLMSG_LOAD:
         return xf_wire_decode_load(body, size, false, msg);
+    case XF_NLMSG_COPY:
+        return xf_wire_decode_copy(body, size, false, msg);
+    case XF_NLMSG_COUNTS:
+        return xf_wire_decode_counts(body, size, false, msg);
     case XF_NLMSG_RESYNC:
         msg->type = XF_WIRE_RESYNC;
         return XF_WIRE_OK;

@@ -66,6 +66,8 @@ enum xf_wire_type {
     XF_WIRE_HELLO,              /* XF_NLMSG_HELLO: see core/wire-guest.h. */
     XF_WIRE_LOAD,               /* XF_NLMSG_LOAD */
     XF_WIRE_RESYNC,             /* XF_NLMSG_RESYNC */
+    XF_WIRE_COPY,               /* XF_NLMSG_COPY: see core/wire-copy.h. */
+    XF_WIRE_COUNTS,             /* XF_NLMSG_COUNTS */
     XF_WIRE_IGNORED,            /* Well formed, of no interest: other tables
                                  * than main and local, multicast, cloned
                                  * routes, NLMSG_NOOP, bridge families... */
@@ -114,12 +116,13 @@ struct xf_wire_msg {
     struct xf_nexthop_ref members[XF_NH_MAX]; /* NEXTHOP_GROUP_ADD. */
     size_t n_members;
 
-    const uint8_t *body;        /* LOAD: inside the payload, */
-    size_t body_size;           /* for xf_guest_load_decode(). */
+    const uint8_t *body;        /* LOAD, COPY, COUNTS: inside the payload, */
+    size_t body_size;           /* for the decoder of that. */
 
     uint32_t ifindex;           /* NEIGH_*, ADDR_*, LINK_*. */
     struct in6_addr ip;         /* NEIGH_*, ADDR_*. */
     uint8_t prefix_len;         /* ADDR_*. */
+    bool temporary;             /* ADDR_*: not IFA_F_PERMANENT. */
     struct eth_addr mac;        /* NEIGH_ADD, LINK_ADD (zeros: not given). */
     bool permanent;             /* NEIGH_ADD: NUD_PERMANENT or NUD_NOARP. */
     bool confirmed;             /* NEIGH_ADD: NUD_REACHABLE or permanent. */

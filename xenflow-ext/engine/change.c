@@ -383,6 +383,7 @@ xf_run_port_add(struct xf_engine *engine, struct xf_job *job)
     if (router->listener) {
         xf_listener_iface_added(router->listener);
     }
+    xf_copies_iface_added(engine->copies, router);
     job->generation = xf_router_changed(router);
     return NULL;
 }

@@ -449,6 +449,8 @@ static const struct xf_command commands[] = {
       parse_router, xf_run_hold_begin },
     { "xenflow/hold-end", "ROUTER", 1, 1, false,
       parse_router, xf_run_hold_end },
+    { "xenflow/copy-show", "[--json]", 0, 0, true,
+      parse_nothing, xf_run_copy_show },
     { "xenflow/memory-show", "[--json]", 0, 0, true,
       parse_nothing, xf_run_memory_show },
 };

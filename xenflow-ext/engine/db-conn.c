@@ -43,6 +43,7 @@ follow_columns(struct ovsdb_idl *idl)
 {
     MONITOR(xf_global, cfg);
     MONITOR(host, name);
+    MONITOR(host, addresses);
     FOLLOW(segment, vlan);
 
     FOLLOW(router, name);
@@ -53,6 +54,8 @@ follow_columns(struct ovsdb_idl *idl)
     FOLLOW(router, separated);
     FOLLOW(router, translation);
     FOLLOW(router, settings);
+    MONITOR(router, host);
+    MONITOR(router, destination);
 
     FOLLOW(interface, router);
     FOLLOW(interface, name);
@@ -108,6 +111,13 @@ monitor_states(struct ovsdb_idl *idl)
     MONITOR(switch_state, routers);
     MONITOR(switch_state, errors);
 
+    MONITOR(table_state, host);
+    MONITOR(table_state, router);
+    MONITOR(table_state, state);
+    MONITOR(table_state, routes);
+    MONITOR(table_state, neighbors);
+    MONITOR(table_state, error);
+
     FOLLOW(row_error, host);
     FOLLOW(row_error, daemon);
     FOLLOW(row_error, table);
@@ -126,15 +136,16 @@ set_condition(struct xf_db *db, const struct ovsdb_idl_table_class *class,
     ovsdb_idl_condition_destroy(condition);
 }
 
-/* Asks for our Host row, for what we wrote, and for nothing else yet. */
+/* Asks for what we wrote, and for nothing else yet.  (Of hosts there are few,
+ * and all are asked for: tables are copied from others.) */
 static void
 ask_for_host(struct xf_db *db)
 {
     struct ovsdb_idl_condition condition;
 
     ovsdb_idl_condition_init(&condition);
-    xfrec_host_add_clause_name(&condition, OVSDB_F_EQ, db->host);
-    set_condition(db, &xfrec_table_host, &condition);
+    xfrec_table_state_add_clause_host(&condition, OVSDB_F_EQ, db->host);
+    set_condition(db, &xfrec_table_table_state, &condition);
 
     ovsdb_idl_condition_init(&condition);
     xfrec_switch_state_add_clause_host(&condition, OVSDB_F_EQ, db->host);

@@ -229,6 +229,7 @@ has_news(const struct xf_db *db)
             && !xf_db_is_busy(db) && ovsdb_idl_is_connected(db->idl)
             && (!ovs_list_is_empty(&db->dirty)
                 || xf_db_links_have_news(db)
+                || xf_copies_have_news(db->engine->copies)
                 || is_old(db, xfrec_switch_state_first(db->idl))));
 }
 
@@ -243,6 +244,7 @@ txn_begin(struct xf_db *db)
     if (ovs_list_is_empty(&db->dirty)) {
         put_state(db);
     }
+    xf_copies_write(db->engine->copies, db->txn);
 }
 
 /* What was sent is written, or ('success' false) is to be sent again. */
@@ -296,6 +298,7 @@ txn_run(struct xf_db *db, long long int now_ms)
     ovsdb_idl_txn_destroy(db->txn);
     db->txn = NULL;
     sent_done(db, success);
+    xf_copies_written(db->engine->copies, success);
 }
 
 void

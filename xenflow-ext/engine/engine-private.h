@@ -28,6 +28,7 @@
  * neigh.c     neighbour life
  * command.c   the table of commands, posting, replying
  * config*.c   what is kept over a restart (engine/config.h)
+ * copy*.c     tables from switch to switch (engine/copy.h)
  * db*.c       client of the database XenFlow (engine/db.h)
  * args.c      syntax of commands' arguments (main thread)
  * change.c    commands that change a router (engine's thread)
@@ -45,6 +46,7 @@
 
 #include "cmap.h"
 #include "engine/config.h"
+#include "engine/copy.h"
 #include "engine/db.h"
 #include "engine/engine.h"
 #include "engine/link-private.h"
@@ -137,6 +139,11 @@ struct xf_router {
     struct xf_rule_set *selections[2]; /* Middlebox: forward, reverse. */
     struct xf_listener *listener;
     enum xf_engine_source listener_source;
+    bool coming;                /* It isn't here yet: what is known of it comes
+                                 * from another switch (engine/copy.h). */
+    bool has_copy;              /* 'listener_source' may have some of that. */
+    bool copy_whole;            /* That was all there was. */
+    bool was_here;              /* It is being moved away, or was. */
     uint64_t generation;        /* Of the last change. */
     uint64_t n_changes;
     size_t next_fold;           /* See xf_router_fold(). */
@@ -229,6 +236,7 @@ struct xf_engine {
     struct ovs_list writing;    /* Jobs, acknowledged but not yet written. */
     struct xf_config *config;   /* NULL: nothing is kept. */
     struct xf_db *db;           /* NULL: none is configured. */
+    struct xf_copies *copies;   /* Likewise. */
     long long int started_ms;   /* Of the epoch. */
     uint32_t last_id;
     uint64_t generation;        /* Of the last change. */
@@ -505,7 +513,7 @@ xf_command_fn xf_run_rule_add, xf_run_rule_del, xf_run_route_lookup,
 xf_command_fn xf_run_router_list, xf_run_router_show, xf_run_port_list,
     xf_run_neigh_list, xf_run_megaflow_list, xf_run_stats_show,
     xf_run_speaker_list, xf_run_guest_show, xf_run_memory_show,
-    xf_run_config_list, xf_run_db_show;
+    xf_run_config_list, xf_run_db_show, xf_run_copy_show;
 xf_command_fn xf_run_mac_list, xf_run_select_add, xf_run_select_del,
     xf_run_select_list;
 xf_command_fn xf_run_filter_add, xf_run_filter_del, xf_run_filter_list,

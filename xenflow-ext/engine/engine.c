@@ -577,11 +577,14 @@ db_run(struct xf_engine *engine, long long int now_ms)
     ovs_mutex_lock(&engine->mutex);
     if (engine->db_news && engine->config) {
         engine->db_news = false;
+        xf_copies_destroy(engine->copies);
+        engine->copies = NULL;
         xf_db_destroy(engine->db);
         engine->db = NULL;
         if (engine->db_remote[0]) {
             engine->db = xf_db_create(engine, engine->db_remote,
                                       engine->db_host);
+            engine->copies = xf_copies_create(engine, engine->db);
             /* First of all, what is kept of it. */
             xf_config_load(engine->config, now_ms);
         } else {
@@ -591,6 +594,7 @@ db_run(struct xf_engine *engine, long long int now_ms)
     ovs_mutex_unlock(&engine->mutex);
     if (engine->db && xf_config_is_loaded(engine->config, now_ms)) {
         xf_db_run(engine->db, now_ms);
+        xf_copies_run(engine->copies, now_ms);
     }
 }
 
@@ -611,6 +615,7 @@ engine_wait(struct xf_engine *engine)
     }
     if (engine->db) {
         xf_db_wait(engine->db);
+        xf_copies_wait(engine->copies);
     }
     xf_links_wait(engine);
     if (!ovs_list_is_empty(&engine->syncing)) {
@@ -639,6 +644,8 @@ engine_end(struct xf_engine *engine)
     struct xf_router *router;
 
     xf_links_end(engine);
+    xf_copies_destroy(engine->copies);
+    engine->copies = NULL;
     xf_db_destroy(engine->db);
     engine->db = NULL;
     xf_config_destroy(engine->config);

@@ -717,8 +717,9 @@ xf_neigh_run(struct xf_engine *engine, long long int now_ms)
     }
     engine->next_scan_ms = LLONG_MAX;
     LIST_FOR_EACH (router, node, &engine->routers) {
-        /* If the data plane is in the VM, so is the life of neighbours. */
-        if (!router->config.separated) {
+        /* If the data plane is in the VM, so is the life of neighbours.  That
+         * of a router which isn't here yet is where it is. */
+        if (!router->config.separated || router->coming) {
             continue;
         }
         if (now_ms >= router->next_scan_ms) {

@@ -263,6 +263,7 @@ start_listener(struct xf_router *router, const struct xf_router_config *config,
                      : router->name),
         .device = config->device,
         .ready = router->engine->ready,
+        .adopt = router->has_copy,
         .source = source,
         .source_name = "speaker",
         .neigh_source = XF_SOURCE_LEARNED,
@@ -334,6 +335,7 @@ xf_router_create(struct xf_engine *engine, const char *name,
     cmap_insert(&engine->routers_by_name, &router->name_node,
                 hash_string(name, 0));
     xf_router_changed(router);
+    xf_copies_look_again(engine->copies);
     seq_change(engine->config_seq);
     VLOG_INFO("router %s (id %"PRIu32"): added", name, router->id);
     return router;
@@ -360,6 +362,7 @@ xf_router_delete(struct xf_router *router)
     LIST_FOR_EACH_SAFE (claim, list_node, &router->claims) {
         remove_claim(claim);
     }
+    xf_copies_router_gone(engine->copies, router);
     xf_role_uninit(router);
     cmap_remove(&engine->routers_by_name, &router->name_node,
                 hash_string(router->name, 0));
@@ -473,6 +476,17 @@ xf_router_note_translated(const struct xf_router *router)
 
 /* ---- Engine's thread: configuration. ---- */
 
+/* Ends the listener 'l' of 'router'.  A copy from another switch stays. */
+static void
+end_listener(const struct xf_router *router, struct xf_listener *l)
+{
+    if (router->has_copy) {
+        xf_listener_abandon(l);
+    } else {
+        xf_listener_destroy(l);
+    }
+}
+
 /* Replaces the listener so that it is as 'config' says.  Another address or
  * port is listened on before the old one is given up; the routes of the old
  * speaker go with it. */
@@ -482,14 +496,15 @@ replace_listener(struct xf_router *router,
 {
     const struct xf_router_config *old = &router->config;
     enum xf_engine_source source
-        = (router->listener_source == XF_SOURCE_SPEAKER
+        = (router->has_copy ? router->listener_source
+           : router->listener_source == XF_SOURCE_SPEAKER
            ? XF_SOURCE_SPEAKER_ALT : XF_SOURCE_SPEAKER);
     bool same_address = (!strcmp(old->listen, config->listen)
                          && old->listen_port == config->listen_port);
     char *error;
 
     if (same_address) {
-        xf_listener_destroy(router->listener);
+        end_listener(router, router->listener);
         router->listener = NULL;
     }
     struct xf_listener *listener = start_listener(router, config, source,
@@ -510,7 +525,7 @@ replace_listener(struct xf_router *router,
         }
         return error;
     }
-    xf_listener_destroy(router->listener);
+    end_listener(router, router->listener);
     router->listener = listener;
     router->listener_source = source;
     return NULL;

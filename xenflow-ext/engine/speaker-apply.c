@@ -266,6 +266,8 @@ apply_addr(struct xf_listener *l, const struct xf_wire_msg *msg)
 {
     const struct xf_iface *iface = xf_rt_iface_by_ifindex(l->rt,
                                                           msg->ifindex);
+    uint32_t source = (l->passive && msg->temporary ? l->neigh_source
+                       : l->source);
     char *sentence = NULL;
     int error;
 
@@ -273,10 +275,10 @@ apply_addr(struct xf_listener *l, const struct xf_wire_msg *msg)
         return unknown_iface(l);
     }
     if (msg->type == XF_WIRE_ADDR_DEL) {
-        error = xf_rt_addr_del(l->rt, l->source, iface->name, &msg->ip,
+        error = xf_rt_addr_del(l->rt, source, iface->name, &msg->ip,
                                msg->prefix_len, &sentence);
     } else {
-        error = xf_rt_addr_add(l->rt, l->source, iface->name, &msg->ip,
+        error = xf_rt_addr_add(l->rt, source, iface->name, &msg->ip,
                                msg->prefix_len, &sentence);
         if (error == EEXIST) {
             /* Stated again, as a new epoch does. */
@@ -385,6 +387,20 @@ apply_end(struct xf_listener *l, const struct xf_wire_msg *msg)
     xf_speaker_sweep(l);
 }
 
+/* A message that isn't of the kernel's kinds. */
+static void
+apply_ours(struct xf_listener *l, const struct xf_wire_msg *msg)
+{
+    if (msg->type == XF_WIRE_HELLO) {
+        xf_speaker_hello(l, msg);
+    } else if (msg->type == XF_WIRE_LOAD) {
+        xf_speaker_load(l, msg);
+    } else if (l->passive && (msg->type == XF_WIRE_COPY
+                              || msg->type == XF_WIRE_COUNTS)) {
+        l->ops->copy(l->aux, msg);
+    }
+}
+
 void
 xf_speaker_apply(struct xf_listener *l, const struct xf_wire_msg *msg)
 {
@@ -431,15 +447,14 @@ xf_speaker_apply(struct xf_listener *l, const struct xf_wire_msg *msg)
         apply_end(l, msg);
         return;
     case XF_WIRE_HELLO:
-        xf_speaker_hello(l, msg);
-        break;
     case XF_WIRE_LOAD:
-        xf_speaker_load(l, msg);
-        break;
+    case XF_WIRE_COPY:
+    case XF_WIRE_COUNTS:
     case XF_WIRE_NEIGH_USE:     /* Those are for guests. */
     case XF_WIRE_RESYNC:
     case XF_WIRE_IGNORED:
     default:
+        apply_ours(l, msg);
         break;
     }
     xf_speaker_answer(l, &ack, error);

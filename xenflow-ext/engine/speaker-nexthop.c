@@ -63,9 +63,13 @@ xf_speaker_nhid_get(struct xf_listener *l, uint32_t id)
     if (hmap_count(nhids) >= xf_rt_limits(l->rt)->max_nexthops) {
         return 0;
     }
-    if (!++l->last_nhid) {
-        l->last_nhid = 1;
-    }
+    /* A copy, or the speaker before a restart of the listener, may have some
+     * of them. */
+    do {
+        if (!++l->last_nhid) {
+            l->last_nhid = 1;
+        }
+    } while (xf_rt_nexthop_is_known(l->rt, l->source, l->last_nhid));
     nhid = xmalloc(sizeof *nhid);
     nhid->id = id;
     nhid->table_id = l->last_nhid;

@@ -21,12 +21,14 @@
 /* What the files of the listener share.
  * =====================================
  *
- * speaker.c        the listener: socket, epochs, timers, state as JSON
+ * speaker.c        the listener: socket, epochs, timers
  * speaker-conn.c   one connection: bytes in, messages out, acknowledgements
  * speaker-apply.c  one message: what it does to the rule table
  * speaker-nexthop.c  ids of next-hop objects
  * speaker-guest.c  a guest daemon: its load, what it is told
  * speaker-tls.c    TLS listeners
+ * speaker-copy.c   what copies of tables ask (engine/copy.h)
+ * speaker-show.c   state as JSON
  * speaker-ready.c  which of many listeners have a connection to accept
  *
  * Cost
@@ -169,6 +171,11 @@ struct xf_listener {
     long long int now_ms;       /* Of the last run. */
 
     /* Epoch. */
+    bool passive;
+    bool is_held;               /* See xf_listener_hold(). */
+    bool settled_once;          /* Some epoch of a speaker has ended. */
+    long long int created_ms;   /* Since when there could be a speaker; 0: not
+                                 * run yet. */
     bool unsettled;             /* Marked, not swept yet. */
     bool got_route;             /* In this epoch. */
     bool sweeping;

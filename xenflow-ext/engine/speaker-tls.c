@@ -83,7 +83,7 @@ xf_tls_create(const char *address, uint16_t port, const char *peer_name,
 
     struct xf_tls *tls = xzalloc(sizeof *tls);
     tls->pstream = pstream;
-    tls->peer_name = xstrdup(peer_name);
+    tls->peer_name = nullable_xstrdup(peer_name);
     *tlsp = tls;
     return 0;
 }
@@ -157,10 +157,14 @@ judge(const struct xf_tls *tls, const struct stream *stream, int error)
                          "switch's CA (%s): give it -p, -c and -C",
                          peer, ovs_strerror(error));
     }
-    if (!id || strcmp(id, tls->peer_name)) {
+    if (!id) {
+        return xasprintf("%s refused: its certificate has no common name",
+                         peer);
+    }
+    if (tls->peer_name && strcmp(id, tls->peer_name)) {
         return xasprintf("%s refused: its certificate is that of '%s', not "
                          "of '%s': give it the router's, or set peer-name",
-                         peer, id ? id : "", tls->peer_name);
+                         peer, id, tls->peer_name);
     }
     return NULL;
 }

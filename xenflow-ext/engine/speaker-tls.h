@@ -42,7 +42,8 @@ struct xf_tls;
 #define XF_TLS_HANDSHAKE_MS 5000
 
 /* Listens on 'port' (0: kernel's choice) of 'address' for peers called
- * 'peer_name'.  Returns 0, or a positive errno. */
+ * 'peer_name' (NULL: anything, the caller judges).  Returns 0, or a positive
+ * errno. */
 void xf_tls_destroy(struct xf_tls *);
 int xf_tls_create(const char *address, uint16_t port, const char *peer_name,
                   struct xf_tls **);

@@ -44,7 +44,6 @@
 
 #include "coverage.h"
 #include "openvswitch/dynamic-string.h"
-#include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/util.h"
 #include "packets.h"
@@ -96,6 +95,24 @@ listener_name(const struct xf_listener *l)
                      l->device[0] ? "%" : "", l->device);
 }
 
+/* Adds the listener's source.  Returns false with a sentence in '*errorp' if it
+ * is there already, and may not be. */
+static bool
+add_source(struct xf_listener *l, const struct xf_listener_config *config,
+           char **errorp)
+{
+    char *error = NULL;
+    int code = xf_rt_source_add(l->rt, l->source, config->source_name,
+                                XF_PREF_SPEAKER, &error);
+
+    if (code == EEXIST && config->adopt) {
+        free(error);
+        return true;
+    }
+    *errorp = error;
+    return !code;
+}
+
 struct xf_listener *
 xf_listener_create(const struct xf_listener_config *config, struct xf_rt *rt,
                    const struct xf_listener_ops *ops, void *aux,
@@ -118,14 +135,15 @@ xf_listener_create(const struct xf_listener_config *config, struct xf_rt *rt,
 
     *errorp = NULL;
     l->fd = l->parted = -1;
-    if (config->tls_peer) {
+    l->passive = config->passive;
+    if (l->passive) {
+        ovs_assert(!l->ready);
+    } else if (config->tls_peer) {
         open_tls(l, config->tls_peer, errorp);
     } else {
         l->fd = open_socket(l, errorp);
     }
-    if (*errorp
-        || xf_rt_source_add(rt, l->source, config->source_name,
-                            XF_PREF_SPEAKER, errorp)) {
+    if (*errorp || !add_source(l, config, errorp)) {
         if (l->fd >= 0) {
             close(l->fd);
         }
@@ -396,7 +414,8 @@ drop_conn(struct xf_listener *l)
     xf_speaker_apply_held(l);
     xf_speaker_conn_destroy(l->conn);
     l->conn = NULL;
-    l->stale_at_ms = l->now_ms + l->stale_ms;
+    l->stale_at_ms = (l->passive || l->is_held ? LLONG_MAX
+                      : l->now_ms + l->stale_ms);
 }
 
 /* Ends the connection; 'why' is for the log, "": the peer closed it. */
@@ -450,13 +469,40 @@ connected(struct xf_listener *l, int fd, struct stream *stream, char *peer)
                  l->conn ? l->conn->peer : "");
     drop_conn(l);
     l->conn = xf_speaker_conn_create(fd, stream, peer, l->now_ms);
+    l->conn->guest.known = l->passive;
     l->stats.n_connects++;
+    l->stale_at_ms = LLONG_MAX;
+    xf_listener_begin(l);
+}
 
+/* What another switch has learned is of one epoch with what the speaker
+ * stated. */
+void
+xf_listener_begin(struct xf_listener *l)
+{
     xf_rt_source_mark(l->rt, l->source, NULL);
+    if (l->passive) {
+        xf_rt_source_mark(l->rt, l->neigh_source, NULL);
+    }
     l->unsettled = true;
     l->got_route = false;
     l->sweeping = false;
-    l->stale_at_ms = LLONG_MAX;
+}
+
+void
+xf_listener_connect(struct xf_listener *l, struct stream *stream, char *peer,
+                    long long int now_ms)
+{
+    l->now_ms = now_ms;
+    connected(l, -1, stream, peer);
+}
+
+void
+xf_listener_disconnect(struct xf_listener *l)
+{
+    if (l->conn) {
+        drop_conn(l);
+    }
 }
 
 static void
@@ -530,6 +576,9 @@ xf_speaker_sweep(struct xf_listener *l)
 static void
 epoch_run(struct xf_listener *l)
 {
+    if (l->passive) {
+        return;
+    }
     if (l->conn) {
         if (l->unsettled && l->got_route && !l->sweeping
             && l->now_ms - l->conn->last_rx_ms >= l->settle_ms
@@ -554,6 +603,10 @@ sweep_run(struct xf_listener *l)
     COVERAGE_INC(xf_speaker_sweep);
 
     size_t n = xf_rt_source_sweep(l->rt, l->source, XF_SPEAKER_SWEEP_MAX);
+    if (l->passive && n < XF_SPEAKER_SWEEP_MAX) {
+        n += xf_rt_source_sweep(l->rt, l->neigh_source,
+                                XF_SPEAKER_SWEEP_MAX - n);
+    }
     if (n) {
         l->stats.n_swept += n;
         l->generation = l->ops->changed(l->aux);
@@ -561,6 +614,7 @@ sweep_run(struct xf_listener *l)
     if (n < XF_SPEAKER_SWEEP_MAX) {
         l->sweeping = false;
         l->unsettled = false;
+        l->settled_once = l->settled_once || l->conn;
         if (l->conn && l->conn->end.wanted) {
             const struct xf_speaker_ack end = l->conn->end;
 
@@ -576,6 +630,7 @@ void
 xf_listener_run(struct xf_listener *l, long long int now_ms)
 {
     l->now_ms = now_ms;
+    l->created_ms = l->created_ms ? l->created_ms : now_ms;
     device_run(l);
     accept_run(l);
     tls_run(l);
@@ -612,7 +667,7 @@ xf_listener_wait(struct xf_listener *l)
     }
     if (l->conn) {
         xf_speaker_conn_wait(l);
-        if (l->unsettled && l->got_route) {
+        if (l->unsettled && l->got_route && !l->passive) {
             long long int due_ms = l->conn->last_rx_ms + l->settle_ms;
 
             poll_timer_wait_until(due_ms > l->now_ms ? due_ms
@@ -701,83 +756,4 @@ xf_listener_is_idle(const struct xf_listener *l)
             && (l->fd < 0 || poll(&pfd, 1, 0) <= 0)
             && (!l->tls || xf_tls_is_idle(l->tls))
             && (!l->conn || xf_speaker_conn_is_idle(l->conn)));
-}
-
-/* ---- State. ---- */
-
-static void
-put_number(struct json *object, const char *name, uint64_t value)
-{
-    json_object_put(object, name, json_integer_create(value));
-}
-
-/* Messages by type and refusals by reason, those that aren't 0. */
-static void
-put_stats(struct json *object, const struct xf_speaker_stats *stats)
-{
-    struct json *msgs = json_object_create();
-    struct json *refused = json_object_create();
-
-    for (int i = 0; i < ARRAY_SIZE(stats->n_msgs); i++) {
-        if (stats->n_msgs[i]) {
-            put_number(msgs, xf_wire_type_name(i), stats->n_msgs[i]);
-        }
-    }
-    for (int i = 0; i < ARRAY_SIZE(stats->n_refused); i++) {
-        if (stats->n_refused[i]) {
-            put_number(refused, xf_wire_error_name(i), stats->n_refused[i]);
-        }
-    }
-    json_object_put(object, "messages", msgs);
-    json_object_put(object, "refused", refused);
-    put_number(object, "connections", stats->n_connects);
-    put_number(object, "bytes", stats->n_bytes);
-    put_number(object, "frames", stats->n_frames);
-    put_number(object, "rejected", stats->n_rejected);
-    put_number(object, "unknown_interface", stats->n_unknown_iface);
-    put_number(object, "folded", stats->n_folded);
-    put_number(object, "swept", stats->n_swept);
-    put_number(object, "acks", stats->n_acked);
-    put_number(object, "nacks", stats->n_nacked);
-    put_number(object, "turn_us", stats->turn_us);
-    put_number(object, "longest_turn_us", stats->longest_turn_us);
-}
-
-static const char *
-epoch_name(const struct xf_listener *l)
-{
-    return (l->sweeping ? "sweeping"
-            : l->conn ? (l->unsettled ? "unsettled" : "settled")
-            : l->stale_at_ms != LLONG_MAX ? "stale" : "none");
-}
-
-struct json *
-xf_listener_to_json(const struct xf_listener *l, long long int now_ms)
-{
-    struct json *object = json_object_create();
-
-    json_object_put_string(object, "address", l->address);
-    put_number(object, "port", l->port);
-    json_object_put_string(object, "device", l->device);
-    json_object_put(object, "listening",
-                    json_boolean_create(l->fd >= 0 || l->tls));
-    if (l->tls) {
-        json_object_put(object, "tls", json_boolean_create(true));
-        put_number(object, "refused_peers", l->stats.n_refused_peers);
-    }
-    json_object_put(object, "connected", json_boolean_create(l->conn != NULL));
-    json_object_put_string(object, "epoch", epoch_name(l));
-    if (l->conn) {
-        json_object_put_string(object, "peer", l->conn->peer);
-        put_number(object, "connected_ms", now_ms - l->conn->since_ms);
-        put_number(object, "silent_ms", now_ms - l->conn->last_rx_ms);
-        put_number(object, "acks_pending", l->conn->n_acks);
-    }
-    put_number(object, "routes", xf_rt_source_n_routes(l->rt, l->source));
-    put_number(object, "stale_routes", xf_rt_source_n_stale(l->rt, l->source));
-    put_stats(object, &l->stats);
-    if (l->last_error) {
-        json_object_put_string(object, "last_error", l->last_error);
-    }
-    return object;
 }

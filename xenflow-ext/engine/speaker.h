@@ -42,12 +42,21 @@
  * until the next message (or HOLD_MS), and becomes a replacement if that is an
  * addition of the same prefix, so that no gap opens.
  *
+ * Copies
+ * ------
+ * A passive listener has no socket: its speaker is another switch, to which its
+ * owner has connected (engine/copy.h).  It states for the same source as the
+ * router's real listener, whose speaker will go on from there.  Only
+ * NLMSG_DONE ends its epochs, and nothing goes because it is away.
+ *
  * Threads: the engine's own. */
 
 #include "core/rule-table.h"
+#include "core/wire-copy.h"
 #include "core/wire.h"
 
 struct json;
+struct stream;
 struct xf_ready;
 struct xf_listener;
 
@@ -67,6 +76,8 @@ struct xf_listener_config {
                                  * the owner runs it. */
     long long int stale_ms;     /* See above. */
     long long int settle_ms;
+    bool passive;               /* See above; 'address' is for people. */
+    bool adopt;                 /* 'source' may be in the table already. */
 };
 
 struct xf_listener_ops {
@@ -75,6 +86,8 @@ struct xf_listener_ops {
     uint64_t (*changed)(void *aux);
     /* An interface of the table was changed by RTM_NEWLINK. */
     void (*iface_changed)(void *aux);
+    /* Passive listener: a message of core/wire-copy.h. */
+    void (*copy)(void *aux, const struct xf_wire_msg *);
 };
 
 /* Returns a listener, or NULL with a sentence in '*errorp' (address in use, no
@@ -87,6 +100,28 @@ struct xf_listener *xf_listener_create(const struct xf_listener_config *,
 void xf_listener_destroy(struct xf_listener *l);
 /* Ends it alone: its routes stay in the table, which is to be destroyed next. */
 void xf_listener_abandon(struct xf_listener *);
+
+/* Passive listener: 'stream' is its speaker from now on, called 'peer'; takes
+ * ownership of both. */
+void xf_listener_connect(struct xf_listener *, struct stream *stream,
+                         char *peer, long long int now_ms);
+/* Ends the connection, if there is one. */
+void xf_listener_disconnect(struct xf_listener *);
+/* Begins a new epoch of the same speaker. */
+void xf_listener_begin(struct xf_listener *);
+
+bool xf_listener_is_connected(const struct xf_listener *);
+/* True if no epoch is open: what the speaker doesn't state is swept. */
+bool xf_listener_is_settled(const struct xf_listener *);
+/* True if the connected speaker has stated a route, or ended an epoch. */
+bool xf_listener_has_spoken(const struct xf_listener *);
+/* When the connected speaker was last heard. */
+long long int xf_listener_heard_ms(const struct xf_listener *);
+/* How much of what the router's daemon thinks is in the table. */
+enum xf_copy_source_state xf_listener_source_state(const struct xf_listener *,
+                                                   long long int now_ms);
+/* While 'held' nothing goes because no speaker is there. */
+void xf_listener_hold(struct xf_listener *, bool held, long long int now_ms);
 
 /* Changes the times of 'struct xf_listener_config' at run time. */
 void xf_listener_set_timers(struct xf_listener *, long long int stale_ms,

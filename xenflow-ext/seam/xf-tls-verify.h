@@ -18,7 +18,8 @@
 #define XF_TLS_VERIFY_H 1
 
 /* Says whose certificate is refused, and why: of the peer, OpenSSL itself says
- * only that there was one.  For SSL_CTX_set_verify(); decides nothing.
+ * only that there was one.  For SSL_CTX_set_verify().  Decides one thing: between
+ * hosts, at the ports for that, both may have certificates for clients.
  * Threads: any. */
 
 struct x509_store_ctx_st;
