@@ -371,13 +371,14 @@ tell_gone_addr(const struct xf_rt *rt, const struct rt_gone *gone,
     return gone->number;
 }
 
-/* Stores the withdrawal of 'gone', unless it was stated again. */
+/* Stores the withdrawal of 'gone', unless it was stated again; next hops are
+ * told again then. */
 static bool
 tell_gone(const struct xf_rt *rt, const struct rt_gone *gone,
           struct xf_wire_msg *msg)
 {
     const struct rt_source *source = rt_source_find(rt, gone->source);
-    const struct rt_nh *nh;
+    struct rt_nh *nh;
 
     switch ((enum rt_kind) gone->kind) {
     case RT_ROUTE:
@@ -391,7 +392,12 @@ tell_gone(const struct xf_rt *rt, const struct rt_gone *gone,
         msg->type = XF_WIRE_NEXTHOP_DEL;
         msg->nexthop_id = gone->number;
         nh = source ? rt_nh_find(rt, source, gone->number) : NULL;
-        return !nh || !nh_set(nh);
+        if (nh && nh_set(nh)) {
+            /* What it was may be in the way of what is told before it is, as
+             * a group is as a member. */
+            rt_stmt_renew(&nh->stmt);
+        }
+        return true;
     case RT_NEIGH:
         return tell_gone_neigh(rt, gone, msg);
     case RT_ADDR:

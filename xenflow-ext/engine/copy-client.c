@@ -402,6 +402,27 @@ is_settled(const struct xf_copy *copy)
                                          router->listener_source)));
 }
 
+/* Something that the source has isn't in our table: has all stated again, from
+ * time to time.  (An interface may have come meanwhile; or what a next hop was
+ * was in the way of what another is.) */
+static void
+failed_run(struct xf_copy *copy, long long int now_ms)
+{
+    const char *why = xf_listener_last_error(copy->listener);
+
+    set_error(copy, xasprintf("%"PRIu64" things that host %s knows can't be "
+                              "here: %s",
+                              xf_listener_n_failed(copy->listener),
+                              copy->source, why ? why : "they are about "
+                              "interfaces that aren't here"));
+    set_state(copy, XF_COPY_COPYING);
+    copy->is_acking = copy->is_whole = false;
+    if (now_ms >= copy->next_ms) {
+        copy->next_ms = now_ms + XF_COPY_AGAIN_MS;
+        xf_listener_resync(copy->listener);
+    }
+}
+
 /* Looks whether the copy is in step by now: all of it, and in the datapath. */
 static void
 step_run(struct xf_copy *copy)
@@ -452,6 +473,8 @@ connected_run(struct xf_copy *copy, long long int now_ms)
         lose(copy, xasprintf("host %s has said nothing for %d s",
                              copy->source, XF_COPY_SILENCE_MS / 1000),
              now_ms);
+    } else if (copy->begun && xf_listener_n_failed(copy->listener)) {
+        failed_run(copy, now_ms);
     } else if (copy->begun) {
         step_run(copy);
     }
@@ -487,6 +510,9 @@ xf_copy_wait(const struct xf_copy *copy)
         xf_listener_wait(copy->listener);
         poll_timer_wait_until(xf_listener_heard_ms(copy->listener)
                               + XF_COPY_SILENCE_MS);
+        if (xf_listener_n_failed(copy->listener)) {
+            poll_timer_wait_until(copy->next_ms);
+        }
         if (copy->is_acking && copy->state != XF_COPY_IN_STEP
             && copy->router->engine->acked >= copy->generation) {
             poll_immediate_wake();

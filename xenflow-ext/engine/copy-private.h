@@ -180,6 +180,9 @@ void xf_doors_set(struct xf_copies *, char **addresses, size_t n);
 void xf_servings_run(struct xf_copies *, long long int now_ms);
 void xf_servings_wait(const struct xf_copies *);
 void xf_servings_router_gone(struct xf_copies *, const struct xf_router *);
+/* Takes ownership of the stream. */
+void xf_serving_create(struct xf_copies *, struct stream *,
+                       long long int now_ms);
 void xf_serving_destroy(struct xf_copies *, struct xf_serving *);
 /* The rows have changed: ends connections that aren't to be served any
  * more. */

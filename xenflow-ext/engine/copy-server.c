@@ -128,8 +128,8 @@ xf_serving_destroy(struct xf_copies *copies, struct xf_serving *s)
 
 /* A connection more; if there are too many, the oldest that serves nothing
  * ends, or else this one. */
-static void
-serving_create(struct xf_copies *copies, struct stream *stream,
+void
+xf_serving_create(struct xf_copies *copies, struct stream *stream,
                long long int now_ms)
 {
     struct xf_serving *s, *victim = NULL;
@@ -176,7 +176,7 @@ door_run(struct xf_copies *copies, struct xf_copy_door *door,
         return;
     }
     if (stream) {
-        serving_create(copies, stream, now_ms);
+        xf_serving_create(copies, stream, now_ms);
     }
 }
 

@@ -92,6 +92,7 @@ struct xf_router;
 #define XF_COPY_SILENCE_MS 15000 /* after so long without, B connects anew. */
 #define XF_COPY_RETRY_MIN_MS 500 /* Between attempts to connect, first */
 #define XF_COPY_RETRY_MAX_MS 8000 /* and at most. */
+#define XF_COPY_AGAIN_MS 2000   /* Between attempts to have all stated again. */
 #define XF_COPY_HELLO_MS 5000   /* For a handshake and the first message. */
 #define XF_COPY_COUNTS_MS 1000  /* Between rounds of counters. */
 

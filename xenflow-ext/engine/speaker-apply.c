@@ -60,6 +60,7 @@ note_result(struct xf_listener *l, int error, char *sentence)
         l->last_error = sentence;
     } else {
         l->stats.n_rejected++;
+        l->n_failed++;
         xf_speaker_complain(l, sentence);
     }
     return error;
@@ -229,8 +230,11 @@ apply_nexthop(struct xf_listener *l, const struct xf_wire_msg *msg)
 /* ---- What belongs to an interface. ---- */
 
 static int
-unknown_iface(struct xf_listener *l)
+unknown_iface(struct xf_listener *l, const struct xf_wire_msg *msg)
 {
+    l->n_failed += (msg->type == XF_WIRE_NEIGH_ADD
+                    || msg->type == XF_WIRE_ADDR_ADD
+                    || msg->type == XF_WIRE_LINK_ADD);
     l->stats.n_unknown_iface++;
     l->conn->guest.n_lost++;
     return ENODEV;
@@ -245,7 +249,7 @@ apply_neigh(struct xf_listener *l, const struct xf_wire_msg *msg)
     int error;
 
     if (!iface) {
-        return unknown_iface(l);
+        return unknown_iface(l, msg);
     }
     if (msg->type == XF_WIRE_NEIGH_DEL) {
         error = xf_rt_neigh_del(l->rt, iface->name, &msg->ip, &sentence);
@@ -272,7 +276,7 @@ apply_addr(struct xf_listener *l, const struct xf_wire_msg *msg)
     int error;
 
     if (!iface) {
-        return unknown_iface(l);
+        return unknown_iface(l, msg);
     }
     if (msg->type == XF_WIRE_ADDR_DEL) {
         error = xf_rt_addr_del(l->rt, source, iface->name, &msg->ip,
@@ -341,7 +345,7 @@ apply_link(struct xf_listener *l, const struct xf_wire_msg *msg)
         xf_rt_for_each_iface(l->rt, consider_link, &search);
     }
     if (!search.best) {
-        return unknown_iface(l);
+        return unknown_iface(l, msg);
     }
 
     struct xf_iface iface = *search.best;

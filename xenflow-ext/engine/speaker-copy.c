@@ -36,6 +36,26 @@ xf_listener_is_settled(const struct xf_listener *l)
     return l->conn && !l->unsettled && !l->sweeping;
 }
 
+uint64_t
+xf_listener_n_failed(const struct xf_listener *l)
+{
+    return l->n_failed;
+}
+
+const char *
+xf_listener_last_error(const struct xf_listener *l)
+{
+    return l->last_error;
+}
+
+void
+xf_listener_resync(struct xf_listener *l)
+{
+    if (l->conn) {
+        l->conn->guest.want_resync = true;
+    }
+}
+
 bool
 xf_listener_has_spoken(const struct xf_listener *l)
 {

@@ -178,6 +178,7 @@ struct xf_listener {
                                  * run yet. */
     bool unsettled;             /* Marked, not swept yet. */
     bool got_route;             /* In this epoch. */
+    uint64_t n_failed;          /* Statements refused, likewise. */
     bool sweeping;
     long long int stale_at_ms;  /* No speaker: sweep then; LLONG_MAX: never. */
 

@@ -486,6 +486,7 @@ xf_listener_begin(struct xf_listener *l)
     }
     l->unsettled = true;
     l->got_route = false;
+    l->n_failed = 0;
     l->sweeping = false;
 }
 

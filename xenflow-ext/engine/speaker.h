@@ -113,6 +113,12 @@ void xf_listener_begin(struct xf_listener *);
 bool xf_listener_is_connected(const struct xf_listener *);
 /* True if no epoch is open: what the speaker doesn't state is swept. */
 bool xf_listener_is_settled(const struct xf_listener *);
+/* How many statements of this epoch aren't in the table. */
+uint64_t xf_listener_n_failed(const struct xf_listener *);
+/* Why the last one isn't, or NULL. */
+const char *xf_listener_last_error(const struct xf_listener *);
+/* Asks the passive listener's speaker to begin anew. */
+void xf_listener_resync(struct xf_listener *);
 /* True if the connected speaker has stated a route, or ended an epoch. */
 bool xf_listener_has_spoken(const struct xf_listener *);
 /* When the connected speaker was last heard. */
