@@ -40,6 +40,7 @@ BUILD_PACKAGES="autoconf automake ccache diffutils gcc iproute2 libc6-dev
 DPDK_PACKAGES="libbpf-dev libdpdk-dev libnuma-dev libpcap-dev libxdp-dev"
 PERF_PACKAGES="dpdk-dev"
 XEN_PACKAGES="e2fsprogs"
+EXPERIMENT_PACKAGES="gnuplot-nox iputils-ping"
 SANITIZER_PACKAGES="clang libclang-rt-14-dev llvm"
 SANITIZER_CFLAGS="-g -O1 -fno-omit-frame-pointer
     -fsanitize=address,undefined,fuzzer-no-link"
@@ -68,6 +69,8 @@ Commands (none: prepare):
   check-xen [--keep] [--pv]
                     build without DPDK, then virtual routers on two emulated
                     Xen hosts (as root; 6 minutes)
+  experiment NAME   build, then an experiment (as root): migration (the paper's
+                    tests, with plots), kills (each process at each stage)
   demo              build, then the demonstration (as root)
   demo-xen [--keep] the same on two emulated Xen hosts (as root)
   clean             remove ovs/tree and build/
@@ -484,6 +487,16 @@ perf() {
     run_script tests/perf/run "$@"
 }
 
+experiment() {
+    [ -n "${1:-}" ] && [ -x "$TOP/tests/experiment/$1" ] ||
+        die "experiment: use one of" $(ls "$TOP/tests/experiment")
+    [ "$(id -u)" = 0 ] || die "experiments make network namespaces and virtual\
+ machines: use sudo"
+    lab_packages
+    need_packages $EXPERIMENT_PACKAGES
+    run_script tests/experiment/"$@"
+}
+
 clean() {
     lock
     rm -rf "$TOP"/ovs/{tree,unpatched}* "$TOP"/build/*
@@ -542,7 +555,8 @@ main() {
     case $command in
         prepare) lock; prepare ;;
         build) lock; build ;;
-        check | check-upstream | check-xen | perf | demo | demo-xen)
+        check | check-upstream | check-xen | perf | demo | demo-xen | \
+            experiment)
             [ $UNPATCHED = no ] ||
                 die "--unpatched goes with prepare and build only" ;;&
         check) check "$@" ;;
@@ -551,11 +565,12 @@ main() {
         demo-xen) check_xen --demo "$@" ;;
         fuzz) fuzz "$@" ;;
         perf) perf "$@" ;;
+        experiment) experiment "$@" ;;
         demo) demo "$@" ;;
         clean) clean ;;
         *) die "unknown command '$command': use one of prepare, build, check,\
- check-upstream, check-xen, fuzz, perf, demo, demo-xen, clean (see\
- ./boot.sh --help)" ;;
+ check-upstream, check-xen, fuzz, perf, experiment, demo, demo-xen, clean\
+ (see ./boot.sh --help)" ;;
     esac
 }
 

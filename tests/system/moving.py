@@ -20,6 +20,7 @@ import re
 from harness import check, wait
 from lab import measure
 
+LONGEST_S = 3600                # A flow that nobody ends.
 # What counts of a flow.
 COUNTS = ("sent", "received", "lost", "duplicated", "reordered", "rig_drops",
           "softnet_drops")
@@ -32,7 +33,8 @@ class Traffic:
     (source, target, address), until halt()."""
 
     def __init__(self, here, ways, rate, *options):
-        self.flows = [measure.Flow(here, *way, rate, *options, end=())
+        self.flows = [measure.Flow(here, *way, rate, *options,
+                                   end=("--seconds=%d" % LONGEST_S,))
                       for way in ways]
 
     def halt(self):
@@ -48,6 +50,13 @@ class Traffic:
         return totals
 
 
+def works(here, ways):
+    """Whether all 'ways' lose nothing."""
+    flows = [measure.Flow(here, *way, 100, end=("--count=20",))
+             for way in ways]
+    return not sum(flow.finish()["lost"] for flow in flows)
+
+
 def move(here, router, to, *words):
     """Moves 'router'; returns (s in all, ms that its machine stood still)."""
     text = here.database.xfctl("--timeout=300", "router-migrate", router,
@@ -61,7 +70,8 @@ def move(here, router, to, *words):
 
 def place(here, router):
     """Name of the host that the database says has 'router'."""
-    return here.database.xfctl("router-show", router, "host").strip()
+    host = here.database.xfctl("get", "Router", router, "host").strip()
+    return here.database.xfctl("get", "Host", host, "name").strip().strip('"')
 
 
 def adjacencies(here, routers):
