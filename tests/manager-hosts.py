@@ -174,9 +174,18 @@ class Hosts:
             have[key] = max(have.get(key, 0), hop["generation"])
         for (host, link), generation in have.items():
             self.say("Link_State", host, "link", link, generation=generation,
-                     proven=True)
+                     proven=self.is_proven(host, link, generation))
         self.unsay("Link_State",
                    lambda row: (row["host"], row["link"][1]) in have)
+
+    def is_proven(self, host, link, generation):
+        """A way to a plain switch is never proven."""
+        way = sorted((hop["position"], self.names[hop["host"][1]])
+                     for hop in self.rows["Hop"].values()
+                     if hop["link"][1] == link and hop["position"] < 128
+                     and hop["generation"] == generation)
+        ends = {way[0][1], way[-1][1]} if way else set()
+        return host not in ends or not ends & self.plain
 
     def stage_of(self, host, migration):
         for row in self.rows["Migration_State"].values():

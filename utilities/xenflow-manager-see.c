@@ -200,10 +200,11 @@ has_acked(struct ovsdb_idl *idl, const struct xfrec_host *host,
 /* ---- Ways. ---- */
 
 /* Whether 'host' has said that all ways of 'generation' of 'link' that end
- * there are proven; nobody says it of a plain switch. */
+ * there are proven or, if not 'probed', in its datapath; nobody says it of a
+ * plain switch. */
 static bool
 is_proven_at(struct ovsdb_idl *idl, const struct xfrec_link *link,
-             int64_t generation, const struct xfrec_host *host)
+             int64_t generation, const struct xfrec_host *host, bool probed)
 {
     const struct xfrec_link_state *state;
 
@@ -213,7 +214,8 @@ is_proven_at(struct ovsdb_idl *idl, const struct xfrec_link *link,
     XFREC_LINK_STATE_FOR_EACH (state, idl) {
         if (uuid_equals(&state->link, &link->header_.uuid)
             && !strcmp(state->host, host->name)) {
-            return state->proven && state->generation >= generation;
+            return ((state->proven || !probed)
+                    && state->generation >= generation);
         }
     }
     return false;
@@ -224,7 +226,7 @@ is_proven(struct ovsdb_idl *idl, const struct xfrec_migration *row,
           const struct xfrec_link *link)
 {
     int64_t generation = manager_newest(idl, link);
-    bool has_transfer = false, proven;
+    bool has_transfer = false, probed = true, proven;
     const struct xfrec_hop *hop;
     int last = -1;
 
@@ -237,17 +239,26 @@ is_proven(struct ovsdb_idl *idl, const struct xfrec_migration *row,
             }
         }
     }
+    XFREC_HOP_FOR_EACH (hop, idl) {
+        if (hop->link == link && hop->generation == generation
+            && (hop->position == 0 || hop->position == last)
+            && strcmp(hop->host->kind, "xenflow")) {
+            probed = false;     /* A plain switch answers no probes. */
+        }
+    }
     proven = generation > link->generation && last >= 0;
     XFREC_HOP_FOR_EACH (hop, idl) {
         if (hop->link == link && hop->generation == generation
             && (hop->position == 0 || hop->position == last)) {
-            proven = proven && is_proven_at(idl, link, generation, hop->host);
+            proven = (proven && is_proven_at(idl, link, generation, hop->host,
+                                             probed));
         }
     }
     if (has_transfer && row->source && row->destination) {
         proven = (proven
-                  && is_proven_at(idl, link, generation, row->source)
-                  && is_proven_at(idl, link, generation, row->destination));
+                  && is_proven_at(idl, link, generation, row->source, true)
+                  && is_proven_at(idl, link, generation, row->destination,
+                                  probed));
     }
     return proven;
 }

@@ -36,6 +36,7 @@
  * xenflow-manager does them; who stops waiting (a signal, a time-out) stops
  * nothing but what wasn't begun yet. */
 
+#define STAGE_LEN 32            /* Of a stage's name, with its end. */
 #define UNCLAIMED_MS 5000       /* Then no xenflow-manager seems to run. */
 
 /* What is to be moved. */
@@ -338,16 +339,15 @@ put_line(const struct xfrec_migration *row)
 
 /* How far it is: one line on a terminal, else one per stage. */
 static void
-put_progress(const struct xfrec_migration *row, char **stage)
+put_progress(const struct xfrec_migration *row, char stage[STAGE_LEN])
 {
     if (xf_color) {
         put_line(row);
-    } else if (!*stage || strcmp(*stage, row->stage)) {
+    } else if (strcmp(stage, row->stage)) {
         printf("%s: %s\n", row->name, row->stage);
         fflush(stdout);
     }
-    free(*stage);
-    *stage = xstrdup(row->stage);
+    ovs_strlcpy(stage, row->stage, STAGE_LEN);
 }
 
 static void
@@ -403,7 +403,7 @@ watch_job(struct ovsdb_idl *idl, const struct uuid *uuid, const char *name,
           long long int deadline_ms)
 {
     long long int claim_ms = time_msec() + UNCLAIMED_MS;
-    char *stage = NULL;
+    char stage[STAGE_LEN] = "";
 
     for (;;) {
         const struct xfrec_migration *row;
@@ -416,7 +416,7 @@ watch_job(struct ovsdb_idl *idl, const struct uuid *uuid, const char *name,
             put_end(row);
             break;
         }
-        put_progress(row, &stage);
+        put_progress(row, stage);
         if (deadline_ms && time_msec() >= deadline_ms) {
             ctl_fatal("the migration of '%s' is %s, and goes on: "
                       "migration-show %s shows it", name, row->stage, name);
@@ -436,7 +436,6 @@ watch_job(struct ovsdb_idl *idl, const struct uuid *uuid, const char *name,
         ovsdb_idl_wait(idl);
         poll_block();
     }
-    free(stage);
 }
 
 /* Does all that was queued, one after the other. */
