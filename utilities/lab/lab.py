@@ -19,6 +19,8 @@ process id, start time, name), both only for status, exec and a last look at
 strays; 'down' itself goes by namespaces (see system.py).
 """
 
+import contextlib
+import glob
 import json
 import os
 import shutil
@@ -442,6 +444,15 @@ def attach(name=None):
     return Lab(topo, state["build"], state["image"])
 
 
+def remove_memory(path):
+    """Removes what QEMUs of the lab in folder 'path' had as memory: files that
+    outlive them if they're killed with their xenflow-hostd."""
+    for config in glob.glob(os.path.join(path, "*/domains/*/config.json")):
+        with contextlib.suppress(OSError, ValueError, KeyError), \
+                open(config, encoding="utf-8") as f:
+            os.unlink("/dev/shm/xenflow-" + json.load(f)["uuid"])
+
+
 def down(name):
     """Takes lab 'name' down, whatever is left of it.  Returns False if there
     was nothing."""
@@ -461,6 +472,7 @@ def down(name):
         if os.path.exists(path):
             os.unlink(path)     # Made, but not mounted yet.
     if folder:
+        remove_memory(folder.path)
         shutil.rmtree(folder.path)
         folder.close()
     system.untune_host()
