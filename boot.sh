@@ -71,7 +71,7 @@ Commands (none: prepare):
                     Xen hosts (as root; 6 minutes)
   experiment NAME   build, then an experiment (as root): migration (the paper's
                     tests, with plots), kills (each process at each stage)
-  demo              build, then the demonstration (as root)
+  demo              build, then the demonstration (as root; 3 minutes)
   demo-xen [--keep] the same on two emulated Xen hosts (as root)
   clean             remove ovs/tree and build/
 

@@ -21,8 +21,8 @@ XF-27, XF-48..60, XF-66, XF-68, XF-70, XF-72, XF-73, XF-77, XF-79, VN-45, VN-50.
 import os
 
 import harness
-import moving
 from harness import check, say
+from lab import moving
 
 NAME = "t-migrate"
 RING = os.path.join(harness.TOP, "utilities/lab-examples/ring.ini")

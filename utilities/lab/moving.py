@@ -16,10 +16,13 @@
 import json
 import os
 import re
+import signal
+import subprocess
+import time
 
-from harness import check, wait
-from lab import measure
+from lab import measure, system
 
+FULL_S = 60
 LONGEST_S = 3600                # A flow that nobody ends.
 # What counts of a flow.
 COUNTS = ("sent", "received", "lost", "duplicated", "reordered", "rig_drops",
@@ -50,6 +53,51 @@ class Traffic:
         return totals
 
 
+class Transfer:
+    """A TCP transfer paced to 'rate_mbps', by iperf3, until halt()."""
+
+    PORT = 5201
+
+    def __init__(self, here, source, target, address, rate_mbps):
+        self.here, self.source, self.target = here, source, target
+        self.server = self._start(target, "-s", "-1")
+        deadline = time.monotonic() + FULL_S
+        while str(self.PORT) not in here.run(target, ["ss", "-Hltn"]):
+            if time.monotonic() > deadline:
+                raise system.LabError("iperf3 doesn't listen at " + target)
+            time.sleep(0.05)
+        self.client = self._start(source, "-c", address, "-J", "-t",
+                                  str(LONGEST_S), "-b", "%dM" % rate_mbps)
+
+    def _start(self, node, *args):
+        def prepare():
+            system.LIBC.prctl(system.PR_SET_PDEATHSIG, signal.SIGKILL)
+            system.enter(self.here.netns(node))
+
+        try:
+            return subprocess.Popen(["iperf3", *args], text=True,
+                                    stdout=subprocess.PIPE,
+                                    stderr=subprocess.DEVNULL,
+                                    preexec_fn=prepare)
+        except FileNotFoundError:
+            raise system.LabError("iperf3 is missing: install package "
+                                  "iperf3") from None
+
+    def halt(self):
+        """Returns what was received in Mb/s, and retransmissions."""
+        self.client.send_signal(signal.SIGINT)
+        text, _ = self.client.communicate(timeout=FULL_S)
+        self.server.send_signal(signal.SIGINT)
+        self.server.communicate(timeout=FULL_S)
+        result = json.loads(text)
+        if "end" not in result or "sum_sent" not in result["end"]:
+            raise system.LabError("the TCP transfer broke: %s"
+                                  % result.get("error"))
+        total = result["end"]["sum_sent"]
+        return {"mbps": total["bits_per_second"] / 1e6,
+                "retransmits": total["retransmits"]}
+
+
 def works(here, ways):
     """Whether all 'ways' lose nothing."""
     flows = [measure.Flow(here, *way, 100, end=("--count=20",))
@@ -62,9 +110,11 @@ def move(here, router, to, *words):
     text = here.database.xfctl("--timeout=300", "router-migrate", router,
                                "--to=" + to, *words)
     match = MOVED.search(text)
-    check(match, "xfctl didn't say that it moved: %s", text)
-    check(match.group(1) == router and match.group(2) == to, text)
-    check(match.group(4), "how long it stood still isn't told: %s", text)
+    if not match or match.group(1) != router or match.group(2) != to \
+            or not match.group(4):
+        raise system.LabError("xfctl doesn't say that %s moved to %s, and for "
+                              "how long it stood still: %s"
+                              % (router, to, text))
     return float(match.group(3)), int(match.group(4))
 
 
@@ -88,11 +138,16 @@ def adjacencies(here, routers):
 
 def all_full(here, routers, n):
     """Waits for 'n' adjacencies in Full; returns adjacencies()."""
-    def full():
+    deadline = time.monotonic() + FULL_S
+    while True:
         found = adjacencies(here, routers)
-        return len(found) == n and all(
-            state.startswith("Full") for state, _ in found.values()) and found
-    return wait("OSPF Full", full)
+        if len(found) == n and all(state.startswith("Full")
+                                   for state, _ in found.values()):
+            return found
+        if time.monotonic() > deadline:
+            raise system.LabError("OSPF isn't Full after %d s: %s"
+                                  % (FULL_S, found))
+        time.sleep(0.2)
 
 
 def uptime(here, router):
