@@ -14,6 +14,7 @@
  * limitations under the License.
  */
 
+#include <config.h>
 #include "fuzz.h"
 
 #include "core/link-probe.h"
