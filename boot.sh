@@ -70,7 +70,8 @@ Commands (none: prepare):
                     build without DPDK, then virtual routers on two emulated
                     Xen hosts (as root; 6 minutes)
   experiment NAME   build, then an experiment (as root): migration (the paper's
-                    tests, with plots), kills (each process at each stage)
+                    tests, with plots), kills (each process at each stage),
+                    hundred (migrations in a row among five hosts)
   demo              build, then the demonstration (as root; 3 minutes)
   demo-xen [--keep] the same on two emulated Xen hosts (as root)
   clean             remove ovs/tree and build/
