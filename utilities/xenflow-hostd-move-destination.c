@@ -260,6 +260,7 @@ prepare__(struct join *j, struct move *m, long long int now_ms)
     const struct json *config_json = shash_find_data(
         json_object(m->machine), "config");
     const struct json *kvm = shash_find_data(json_object(m->machine), "kvm");
+    const struct json *boot = shash_find_data(json_object(m->machine), "boot");
     const char *memory = move_word(m->machine, "memory");
     struct xf_move_settings settings = {
         .migration = m->migration,
@@ -285,6 +286,10 @@ prepare__(struct join *j, struct move *m, long long int now_ms)
     if (!error) {
         free(r->domain);
         r->domain = xstrdup(xf_domain_get_config(d)->name);
+        if (boot && boot->type == JSON_INTEGER) {
+            r->boot = json_integer(boot);   /* Carried out there. */
+            join_router_unwritten(j, r);
+        }
     }
     xf_domain_config_uninit(&config);
     m->shares = settings.shares_memory;

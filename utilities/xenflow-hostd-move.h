@@ -31,7 +31,8 @@
  * Words, JSON objects with member "say"; A is the source, B the destination:
  *
  *   A hello     migration, router, from, have: "machine", "given", "nothing"
- *   A machine   config, kvm, memory: what B has to prepare
+ *   A machine   config, kvm, memory: what B has to prepare; boot: the last
+ *               restart that was carried out
  *   B ready     shares: true if it has the file that is the memory
  *   A           memory, and its end
  *   B received  it has all of it

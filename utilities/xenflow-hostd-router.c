@@ -301,7 +301,7 @@ static void
 recall(struct join *j, struct join_router *r, long long int now_ms)
 {
     const struct xfrec_router_state *state = join_router_state(j, &r->uuid);
-    const struct xfrec_router *row = join_router_row(j, &r->uuid);
+    const struct xfrec_router *row = join_router_any_row(j, &r->uuid);
     struct xf_domain **domains = xf_domains_sorted(j->domains);
     size_t n = xf_domains_count(j->domains);
 
