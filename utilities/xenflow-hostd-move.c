@@ -439,6 +439,14 @@ join_moves_owns(const struct join *j, const struct uuid *router)
 }
 
 bool
+join_moves_leaves(const struct join *j, const struct uuid *router)
+{
+    const struct move *m = find(j, router);
+
+    return m && m->is_source && join_moves_owns(j, router);
+}
+
+bool
 join_moves_is_here(const struct join *j, const struct uuid *router)
 {
     const struct xfrec_router *row = join_router_any_row(j, router);

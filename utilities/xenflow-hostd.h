@@ -323,6 +323,8 @@ void join_moves_wait(const struct join *);
 /* Whether what its row wants may not be done to a router now, because it
  * moves. */
 bool join_moves_owns(const struct join *, const struct uuid *router);
+/* Whether its machine goes from this host to another, or has gone. */
+bool join_moves_leaves(const struct join *, const struct uuid *router);
 /* Whether this host is the other one of a router that moves: it has ports and
  * a state of it. */
 bool join_moves_is_here(const struct join *, const struct uuid *router);
