@@ -105,24 +105,20 @@ destination_hello(struct join *j, struct move *m, struct channel *channel,
 }
 
 static void
-take_gone(struct join *j, struct move *m, const struct json *json)
+take_gone(struct move *m, const struct json *json)
 {
     const struct json *ms = shash_find_data(json_object(json),
                                             "suspended_ms");
-    struct xf_domain *d = move_domain(j, m);
 
     if (ms && ms->type == JSON_INTEGER && json_integer(ms) >= 0) {
         m->suspended_ms = json_integer(ms);
         m->unwritten = true;
     }
-    if (d) {
-        xf_domain_settle(d);
-    }
 }
 
 /* Takes a frame over.  Returns NULL or a sentence. */
 static char *
-take_frame(struct join *j, struct move *m, struct xf_frame *frame)
+take_frame(struct move *m, struct xf_frame *frame)
 {
     const char *word = frame->json ? move_word(frame->json, "say") : "";
 
@@ -142,7 +138,7 @@ take_frame(struct join *j, struct move *m, struct xf_frame *frame)
     } else if (!strcmp(word, "yours")) {
         m->is_taken = true;
     } else if (!strcmp(word, "gone")) {
-        take_gone(j, m, frame->json);
+        take_gone(m, frame->json);
     }
     xf_frame_uninit(frame);
     return NULL;
@@ -199,7 +195,7 @@ listen_to_peer(struct join *j, struct move *m, long long int now_ms)
             || !channel_recv(m->channel, now_ms, &frame, &error)) {
             break;
         }
-        error = take_frame(j, m, &frame);
+        error = take_frame(m, &frame);
     }
     if (error) {
         move_disconnect(m, error);

@@ -617,6 +617,8 @@ join_moves_run(struct join *j, long long int now_ms)
     }
     moves->n_hellos = n;
     HMAP_FOR_EACH (m, node, &moves->moves) {
+        /* Its answer is waited for, whatever comes in between. */
+        move_ask_run(j, m, now_ms);
         if (!move_row(j, m)) {
             continue;
         } else if (m->is_source) {
