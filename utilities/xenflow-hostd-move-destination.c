@@ -76,6 +76,7 @@ drop(struct move *m, struct xf_domain *d, long long int now_ms)
         move_say_error(m, error);
         return false;
     }
+    m->is_taken = false;        /* That was of what was here. */
     return true;
 }
 
@@ -89,8 +90,13 @@ destination_hello(struct join *j, struct move *m, struct channel *channel,
     bool has_all = phase == XF_MOVE_RECEIVED || phase == XF_MOVE_TAKEN;
 
     move_disconnect(m, "the other host has begun anew");
+    if (is_adopting(d)) {
+        channel_close(channel);     /* It asks again. */
+        return;
+    }
     m->channel = channel;
     m->n_bytes = 0;
+    m->is_taken = false;
     if (!strcmp(have, "machine")) {
         /* It's the source's: what is here of an older attempt isn't. */
         if (phase != XF_MOVE_TAKEN) {
