@@ -414,6 +414,12 @@ join_moves_update(struct join *j)
 }
 
 bool
+join_moves_has(const struct join *j, const struct uuid *router)
+{
+    return find(j, router) != NULL;
+}
+
+bool
 join_moves_owns(const struct join *j, const struct uuid *router)
 {
     const struct xfrec_router *row = join_router_any_row(j, router);
