@@ -80,6 +80,18 @@ drop(struct move *m, struct xf_domain *d, long long int now_ms)
     return true;
 }
 
+/* Whether it isn't known yet what a predecessor of this process left. */
+static bool
+is_adopting(const struct xf_domain *d)
+{
+    struct xf_domain_status status = { .op = XF_DOMAIN_OP_NONE };
+
+    if (d) {
+        xf_domain_get_status(d, &status);
+    }
+    return status.op == XF_DOMAIN_OP_ADOPT;
+}
+
 void
 destination_hello(struct join *j, struct move *m, struct channel *channel,
                   const struct json *hello, long long int now_ms)
@@ -479,6 +491,8 @@ step_undoing(struct join *j, struct move *m, long long int now_ms)
 
     if (move_phase(j, m) == XF_MOVE_TAKEN) {
         step_taken(j, m, d, now_ms);
+    } else if (is_adopting(d)) {
+        /* It may run already. */
     } else if (d) {
         /* Whatever the source has promised: it's refused now. */
         if (drop(m, d, now_ms)) {
