@@ -36,6 +36,8 @@
 VLOG_DEFINE_THIS_MODULE(xf_move_destination);
 
 #define FRAMES_PER_RUN 64
+#define HOLD_AGAIN_MS 100       /* After the switch has refused. */
+#define HOLDER_MS 1000          /* Between looks whether it's the same. */
 
 static bool
 is_separated(const struct xfrec_migration *row)
@@ -342,6 +344,32 @@ has_ports(const struct join *j)
                             && sset_is_empty(&j->replaced)));
 }
 
+/* Has the switch hold what comes for the router, and one that was started anew
+ * do so again.  Returns true while it does. */
+static bool
+hold(struct join *j, struct move *m, long long int now_ms)
+{
+    if (!is_separated(move_row(j, m))) {
+        return true;
+    }
+    if (!m->ask.rpc && now_ms >= m->retry_ms) {
+        pid_t pid = join_switch_pid();
+
+        m->holds = m->holds && pid == m->holder;
+        if (!m->holds) {
+            m->holder = pid;
+            m->holds = true;
+            move_ask(j, m, "xenflow/hold-begin", now_ms);
+        }
+        m->retry_ms = now_ms + HOLDER_MS;
+    }
+    if (m->holds && move_ask_run(j, m, now_ms) && m->ask_failed) {
+        m->holds = false;
+        m->retry_ms = now_ms + HOLD_AGAIN_MS;
+    }
+    return m->holds && !m->ask.rpc;
+}
+
 /* Its hypervisor waits for memory: the rest of its place, then the word. */
 static void
 become_ready(struct join *j, struct move *m, struct xf_domain *d,
@@ -358,12 +386,7 @@ become_ready(struct join *j, struct move *m, struct xf_domain *d,
     if (!has_ports(j)) {
         return;
     }
-    if (is_separated(move_row(j, m)) && !m->holds) {
-        m->holds = true;
-        move_ask(j, m, "xenflow/hold-begin", now_ms);
-    }
-    if (move_ask_run(j, m, now_ms) && m->channel
-        && !move_is_held(j, "ready")) {
+    if (hold(j, m, now_ms) && m->channel && !move_is_held(j, "ready")) {
         struct json *json = json_object_create();
 
         json_object_put_string(json, "say", "ready");
@@ -476,8 +499,11 @@ step(struct join *j, struct move *m, long long int now_ms)
             drop(m, d, now_ms);         /* The source begins anew. */
         } else if (phase == XF_MOVE_WAITING && !m->said_ready) {
             become_ready(j, m, d, now_ms);
+        } else if (phase == XF_MOVE_WAITING) {
+            hold(j, m, now_ms);
         }
     } else if (phase == XF_MOVE_RECEIVED) {
+        hold(j, m, now_ms);
         step_received(j, m, d, now_ms);
     } else if (phase == XF_MOVE_TAKEN) {
         step_taken(j, m, d, now_ms);
@@ -517,6 +543,9 @@ destination_run(struct join *j, struct move *m, long long int now_ms)
 {
     const struct xfrec_migration *row = move_row(j, m);
 
+    if (now_ms >= m->retry_ms) {
+        m->retry_ms = 0;
+    }
     if (is_stage(row, "planned") || !row->router) {
         return;
     } else if (!strcmp(row->router->backend, "none")) {
@@ -545,6 +574,9 @@ destination_run(struct join *j, struct move *m, long long int now_ms)
 void
 destination_wait(const struct join *j, const struct move *m)
 {
+    if (m->retry_ms) {
+        poll_timer_wait_until(m->retry_ms);
+    }
     if (m->channel) {
         channel_wait(m->channel, !m->pending);
     }

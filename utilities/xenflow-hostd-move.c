@@ -38,9 +38,15 @@
 VLOG_DEFINE_THIS_MODULE(xf_join_move);
 
 #define HELLOS_MAX 16
+#define HELLO_MS 3000           /* From accept to hello. */
 #define LISTEN_AGAIN_MS 1000
-#define ASK_MS 1000             /* The machine waits for that. */
 #define PROGRESS_MS 250         /* Between two rows that say only that. */
+
+/* A connection that hasn't said hello. */
+struct hello {
+    struct channel *channel;
+    long long int deadline_ms;
+};
 
 struct join_moves {
     struct hmap moves;          /* struct move. */
@@ -232,47 +238,6 @@ move_send(struct move *m, const char *word)
         channel_send_word(m->channel, json);
         json_destroy(json);
     }
-}
-
-/* ---- The switch. ---- */
-
-void
-move_ask(struct join *j OVS_UNUSED, struct move *m, const char *command,
-         long long int now_ms)
-{
-    struct json *args = json_array_create_1(json_string_create(m->name));
-    char *error;
-
-    join_ask_close(&m->ask);
-    m->asked = command;
-    error = join_ask(&m->ask, command, args, now_ms);
-    if (error) {
-        VLOG_INFO("%s: %s: %s", m->name, command, error);
-        free(error);
-        m->ask.rpc = NULL;
-    } else {
-        m->ask.deadline_ms = now_ms + ASK_MS;
-    }
-}
-
-bool
-move_ask_run(struct join *j OVS_UNUSED, struct move *m, long long int now_ms)
-{
-    char *text, *error;
-
-    if (!m->ask.rpc) {
-        return true;
-    }
-    if (!join_ask_run(&m->ask, now_ms, &text, &error)) {
-        return false;
-    }
-    if (error) {
-        VLOG_WARN("%s: %s: %s; what other routers say to it meanwhile may be "
-                  "lost", m->name, m->asked, error);
-    }
-    free(text);
-    free(error);
-    return true;
 }
 
 /* ---- Holding moves up, in tests. ---- */

@@ -70,14 +70,17 @@ struct move {
     bool present;               /* Its rows are there. */
 
     struct channel *channel;    /* To the other host, or NULL. */
-    long long int retry_ms;     /* When to connect, of a source. */
+    long long int retry_ms;     /* When to connect, of a source; when to look
+                                 * at the switch, of a destination. */
     size_t address;             /* Of the peer's, to be tried next. */
 
     /* The switch. */
     struct join_ask ask;        /* Under way. */
     const char *asked;          /* Command of 'ask'. */
+    bool ask_failed;            /* The last one did. */
     bool transfers;             /* Of a source: it was told to begin. */
-    bool holds;                 /* Of a destination: likewise. */
+    bool holds;                 /* Of a destination: likewise, ... */
+    pid_t holder;               /* ...that switch. */
 
     /* Of a source. */
     bool said_hello;            /* On this connection... */
@@ -127,18 +130,20 @@ void move_say_error(struct move *, char *error);
 /* A test stops moves before this step. */
 bool move_is_held(const struct join *, const char *step);
 
-/* Begins a command of the switch with the router's name... */
-void move_ask(struct join *, struct move *, const char *command,
-              long long int now_ms);
-/* ...and says whether it's over. */
-bool move_ask_run(struct join *, struct move *, long long int now_ms);
-
 /* Sends {"say": word}. */
 void move_send(struct move *, const char *word);
 /* Member of a word, or "". */
 const char *move_word(const struct json *, const char *member);
 /* The connection is over; 'why' is for the log. */
 void move_disconnect(struct move *, const char *why);
+
+/* ---- xenflow-hostd-ask.c ---- */
+
+/* Begins a command of the switch with the router's name... */
+void move_ask(struct join *, struct move *, const char *command,
+              long long int now_ms);
+/* ...and says whether it's over; 'ask_failed' says how. */
+bool move_ask_run(struct join *, struct move *, long long int now_ms);
 
 /* ---- xenflow-hostd-move-source.c ---- */
 
