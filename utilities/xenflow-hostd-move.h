@@ -47,8 +47,9 @@
  * at any point: A asks again until B has answered.
  *
  * Bounds: one connection per router that moves, and HELLOS_MAX that haven't
- * said hello.  Every wait has its end: a connection without a word for 10
- * seconds is over, domains have times of their own.
+ * said hello, for 3 seconds each; one more closes the oldest.  Every wait has its
+ * end: a connection without a word for 10 seconds is over, domains have times of
+ * their own.
  *
  * One thread. */
 
