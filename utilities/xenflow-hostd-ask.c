@@ -19,7 +19,7 @@
 
 #include <config.h>
 
-#include "xenflow-hostd.h"
+#include "xenflow-hostd-move.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -29,11 +29,15 @@
 #include "jsonrpc.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
 #include "packets.h"
 #include "stream.h"
 #include "util.h"
 
+VLOG_DEFINE_THIS_MODULE(xf_join_ask);
+
 #define ANSWER_MS 5000          /* That the switch has. */
+#define MOVE_MS 1000            /* The machine waits for that. */
 
 static char *
 pidfile_name(void)
@@ -130,4 +134,51 @@ join_ask_close(struct join_ask *ask)
 {
     jsonrpc_close(ask->rpc);
     ask->rpc = NULL;
+}
+
+/* ---- Of a router that moves. ---- */
+
+void
+move_ask(struct join *j OVS_UNUSED, struct move *m, const char *command,
+         long long int now_ms)
+{
+    struct json *args = json_array_create_1(json_string_create(m->name));
+    char *error;
+
+    join_ask_close(&m->ask);
+    m->asked = command;
+    error = join_ask(&m->ask, command, args, now_ms);
+    m->ask_failed = error != NULL;
+    if (error) {
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
+
+        VLOG_INFO_RL(&rl, "%s: %s: %s", m->name, command, error);
+        free(error);
+        m->ask.rpc = NULL;
+    } else {
+        m->ask.deadline_ms = now_ms + MOVE_MS;
+    }
+}
+
+bool
+move_ask_run(struct join *j OVS_UNUSED, struct move *m, long long int now_ms)
+{
+    char *text, *error;
+
+    if (!m->ask.rpc) {
+        return true;
+    }
+    if (!join_ask_run(&m->ask, now_ms, &text, &error)) {
+        return false;
+    }
+    m->ask_failed = error != NULL;
+    if (error) {
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
+
+        VLOG_WARN_RL(&rl, "%s: %s: %s; what other routers say to it meanwhile "
+                     "may be lost", m->name, m->asked, error);
+    }
+    free(text);
+    free(error);
+    return true;
 }

@@ -144,6 +144,11 @@ flush(struct channel *channel, long long int now_ms)
                             output->length - channel->output_ofs);
 
         if (n == -EAGAIN) {
+            /* What is sent goes, so that the rest doesn't grow with it. */
+            output->length -= channel->output_ofs;
+            memmove(output->string, output->string + channel->output_ofs,
+                    output->length + 1);
+            channel->output_ofs = 0;
             return 0;
         } else if (n <= 0) {
             return n ? -n : EPIPE;

@@ -36,6 +36,8 @@
 VLOG_DEFINE_THIS_MODULE(xf_move_destination);
 
 #define FRAMES_PER_RUN 64
+#define HOLD_AGAIN_MS 100       /* After the switch has refused. */
+#define HOLDER_MS 1000          /* Between looks whether it's the same. */
 
 static bool
 is_separated(const struct xfrec_migration *row)
@@ -76,7 +78,20 @@ drop(struct move *m, struct xf_domain *d, long long int now_ms)
         move_say_error(m, error);
         return false;
     }
+    m->is_taken = false;        /* That was of what was here. */
     return true;
+}
+
+/* Whether it isn't known yet what a predecessor of this process left. */
+static bool
+is_adopting(const struct xf_domain *d)
+{
+    struct xf_domain_status status = { .op = XF_DOMAIN_OP_NONE };
+
+    if (d) {
+        xf_domain_get_status(d, &status);
+    }
+    return status.op == XF_DOMAIN_OP_ADOPT;
 }
 
 void
@@ -89,8 +104,13 @@ destination_hello(struct join *j, struct move *m, struct channel *channel,
     bool has_all = phase == XF_MOVE_RECEIVED || phase == XF_MOVE_TAKEN;
 
     move_disconnect(m, "the other host has begun anew");
+    if (is_adopting(d)) {
+        channel_close(channel);     /* It asks again. */
+        return;
+    }
     m->channel = channel;
     m->n_bytes = 0;
+    m->is_taken = false;
     if (!strcmp(have, "machine")) {
         /* It's the source's: what is here of an older attempt isn't. */
         if (phase != XF_MOVE_TAKEN) {
@@ -105,24 +125,20 @@ destination_hello(struct join *j, struct move *m, struct channel *channel,
 }
 
 static void
-take_gone(struct join *j, struct move *m, const struct json *json)
+take_gone(struct move *m, const struct json *json)
 {
     const struct json *ms = shash_find_data(json_object(json),
                                             "suspended_ms");
-    struct xf_domain *d = move_domain(j, m);
 
     if (ms && ms->type == JSON_INTEGER && json_integer(ms) >= 0) {
         m->suspended_ms = json_integer(ms);
         m->unwritten = true;
     }
-    if (d) {
-        xf_domain_settle(d);
-    }
 }
 
 /* Takes a frame over.  Returns NULL or a sentence. */
 static char *
-take_frame(struct join *j, struct move *m, struct xf_frame *frame)
+take_frame(struct move *m, struct xf_frame *frame)
 {
     const char *word = frame->json ? move_word(frame->json, "say") : "";
 
@@ -142,7 +158,7 @@ take_frame(struct join *j, struct move *m, struct xf_frame *frame)
     } else if (!strcmp(word, "yours")) {
         m->is_taken = true;
     } else if (!strcmp(word, "gone")) {
-        take_gone(j, m, frame->json);
+        take_gone(m, frame->json);
     }
     xf_frame_uninit(frame);
     return NULL;
@@ -199,7 +215,7 @@ listen_to_peer(struct join *j, struct move *m, long long int now_ms)
             || !channel_recv(m->channel, now_ms, &frame, &error)) {
             break;
         }
-        error = take_frame(j, m, &frame);
+        error = take_frame(m, &frame);
     }
     if (error) {
         move_disconnect(m, error);
@@ -260,6 +276,7 @@ prepare__(struct join *j, struct move *m, long long int now_ms)
     const struct json *config_json = shash_find_data(
         json_object(m->machine), "config");
     const struct json *kvm = shash_find_data(json_object(m->machine), "kvm");
+    const struct json *boot = shash_find_data(json_object(m->machine), "boot");
     const char *memory = move_word(m->machine, "memory");
     struct xf_move_settings settings = {
         .migration = m->migration,
@@ -285,6 +302,10 @@ prepare__(struct join *j, struct move *m, long long int now_ms)
     if (!error) {
         free(r->domain);
         r->domain = xstrdup(xf_domain_get_config(d)->name);
+        if (boot && boot->type == JSON_INTEGER) {
+            r->boot = json_integer(boot);   /* Carried out there. */
+            join_router_unwritten(j, r);
+        }
     }
     xf_domain_config_uninit(&config);
     m->shares = settings.shares_memory;
@@ -323,6 +344,32 @@ has_ports(const struct join *j)
                             && sset_is_empty(&j->replaced)));
 }
 
+/* Has the switch hold what comes for the router, and one that was started anew
+ * do so again.  Returns true while it does. */
+static bool
+hold(struct join *j, struct move *m, long long int now_ms)
+{
+    if (!is_separated(move_row(j, m))) {
+        return true;
+    }
+    if (!m->ask.rpc && now_ms >= m->retry_ms) {
+        pid_t pid = join_switch_pid();
+
+        m->holds = m->holds && pid == m->holder;
+        if (!m->holds) {
+            m->holder = pid;
+            m->holds = true;
+            move_ask(j, m, "xenflow/hold-begin", now_ms);
+        }
+        m->retry_ms = now_ms + HOLDER_MS;
+    }
+    if (m->holds && move_ask_run(j, m, now_ms) && m->ask_failed) {
+        m->holds = false;
+        m->retry_ms = now_ms + HOLD_AGAIN_MS;
+    }
+    return m->holds && !m->ask.rpc;
+}
+
 /* Its hypervisor waits for memory: the rest of its place, then the word. */
 static void
 become_ready(struct join *j, struct move *m, struct xf_domain *d,
@@ -339,12 +386,7 @@ become_ready(struct join *j, struct move *m, struct xf_domain *d,
     if (!has_ports(j)) {
         return;
     }
-    if (is_separated(move_row(j, m)) && !m->holds) {
-        m->holds = true;
-        move_ask(j, m, "xenflow/hold-begin", now_ms);
-    }
-    if (move_ask_run(j, m, now_ms) && m->channel
-        && !move_is_held(j, "ready")) {
+    if (hold(j, m, now_ms) && m->channel && !move_is_held(j, "ready")) {
         struct json *json = json_object_create();
 
         json_object_put_string(json, "say", "ready");
@@ -457,8 +499,11 @@ step(struct join *j, struct move *m, long long int now_ms)
             drop(m, d, now_ms);         /* The source begins anew. */
         } else if (phase == XF_MOVE_WAITING && !m->said_ready) {
             become_ready(j, m, d, now_ms);
+        } else if (phase == XF_MOVE_WAITING) {
+            hold(j, m, now_ms);
         }
     } else if (phase == XF_MOVE_RECEIVED) {
+        hold(j, m, now_ms);
         step_received(j, m, d, now_ms);
     } else if (phase == XF_MOVE_TAKEN) {
         step_taken(j, m, d, now_ms);
@@ -472,6 +517,8 @@ step_undoing(struct join *j, struct move *m, long long int now_ms)
 
     if (move_phase(j, m) == XF_MOVE_TAKEN) {
         step_taken(j, m, d, now_ms);
+    } else if (is_adopting(d)) {
+        /* It may run already. */
     } else if (d) {
         /* Whatever the source has promised: it's refused now. */
         if (drop(m, d, now_ms)) {
@@ -496,6 +543,9 @@ destination_run(struct join *j, struct move *m, long long int now_ms)
 {
     const struct xfrec_migration *row = move_row(j, m);
 
+    if (now_ms >= m->retry_ms) {
+        m->retry_ms = 0;
+    }
     if (is_stage(row, "planned") || !row->router) {
         return;
     } else if (!strcmp(row->router->backend, "none")) {
@@ -524,6 +574,9 @@ destination_run(struct join *j, struct move *m, long long int now_ms)
 void
 destination_wait(const struct join *j, const struct move *m)
 {
+    if (m->retry_ms) {
+        poll_timer_wait_until(m->retry_ms);
+    }
     if (m->channel) {
         channel_wait(m->channel, !m->pending);
     }

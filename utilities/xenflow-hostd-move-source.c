@@ -92,6 +92,7 @@ say_hello(struct join *j, struct move *m)
 static void
 describe(struct join *j, struct move *m)
 {
+    const struct join_router *r = join_router_find(j, &m->router);
     const struct xf_domain *d = move_domain(j, m);
     struct json *json = json_object_create();
     struct xf_move_machine machine;
@@ -102,6 +103,7 @@ describe(struct join *j, struct move *m)
                     xf_domain_config_to_json(xf_domain_get_config(d)));
     json_object_put(json, "kvm", json_boolean_create(machine.kvm));
     json_object_put_string(json, "memory", machine.memory_id);
+    json_object_put(json, "boot", json_integer_create(r->boot));
     channel_send_word(m->channel, json);
     json_destroy(json);
 }

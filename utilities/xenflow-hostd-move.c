@@ -38,17 +38,23 @@
 VLOG_DEFINE_THIS_MODULE(xf_join_move);
 
 #define HELLOS_MAX 16
+#define HELLO_MS 3000           /* From accept to hello. */
 #define LISTEN_AGAIN_MS 1000
-#define ASK_MS 1000             /* The machine waits for that. */
 #define PROGRESS_MS 250         /* Between two rows that say only that. */
+
+/* A connection that hasn't said hello. */
+struct hello {
+    struct channel *channel;
+    long long int deadline_ms;
+};
 
 struct join_moves {
     struct hmap moves;          /* struct move. */
     char *listens;              /* Names of 'listeners', or NULL. */
-    struct pstream **listeners;
+    struct pstream **listeners; /* NULL: it can't be listened there. */
     size_t n_listeners;
     long long int listen_ms;    /* When to try again; 0: all are there. */
-    struct channel *hellos[HELLOS_MAX]; /* That haven't said hello. */
+    struct hello hellos[HELLOS_MAX];    /* The oldest first. */
     size_t n_hellos;
     struct sset held;           /* Steps, see move_is_held(). */
     const char *held_at;        /* The last that was held, or NULL. */
@@ -155,6 +161,19 @@ move_free(struct join *j, struct move *m)
     free(m);
 }
 
+static void
+close_listeners(struct join_moves *moves)
+{
+    for (size_t i = 0; i < moves->n_listeners; i++) {
+        pstream_close(moves->listeners[i]);
+    }
+    free(moves->listeners);
+    free(moves->listens);
+    moves->n_listeners = 0;
+    moves->listeners = NULL;
+    moves->listens = NULL;
+}
+
 void
 join_moves_clear(struct join *j)
 {
@@ -165,16 +184,10 @@ join_moves_clear(struct join *j)
         move_free(j, m);
     }
     for (size_t i = 0; i < moves->n_hellos; i++) {
-        channel_close(moves->hellos[i]);
+        channel_close(moves->hellos[i].channel);
     }
-    for (size_t i = 0; i < moves->n_listeners; i++) {
-        pstream_close(moves->listeners[i]);
-    }
-    moves->n_hellos = moves->n_listeners = 0;
-    free(moves->listeners);
-    free(moves->listens);
-    moves->listeners = NULL;
-    moves->listens = NULL;
+    moves->n_hellos = 0;
+    close_listeners(moves);
 }
 
 void
@@ -232,47 +245,6 @@ move_send(struct move *m, const char *word)
         channel_send_word(m->channel, json);
         json_destroy(json);
     }
-}
-
-/* ---- The switch. ---- */
-
-void
-move_ask(struct join *j OVS_UNUSED, struct move *m, const char *command,
-         long long int now_ms)
-{
-    struct json *args = json_array_create_1(json_string_create(m->name));
-    char *error;
-
-    join_ask_close(&m->ask);
-    m->asked = command;
-    error = join_ask(&m->ask, command, args, now_ms);
-    if (error) {
-        VLOG_INFO("%s: %s: %s", m->name, command, error);
-        free(error);
-        m->ask.rpc = NULL;
-    } else {
-        m->ask.deadline_ms = now_ms + ASK_MS;
-    }
-}
-
-bool
-move_ask_run(struct join *j OVS_UNUSED, struct move *m, long long int now_ms)
-{
-    char *text, *error;
-
-    if (!m->ask.rpc) {
-        return true;
-    }
-    if (!join_ask_run(&m->ask, now_ms, &text, &error)) {
-        return false;
-    }
-    if (error) {
-        VLOG_WARN("%s: %s: %s; what other routers say to it meanwhile may be "
-                  "lost", m->name, m->asked, error);
-    }
-    free(text);
-    free(error);
-    return true;
 }
 
 /* ---- Holding moves up, in tests. ---- */
@@ -414,6 +386,12 @@ join_moves_update(struct join *j)
 }
 
 bool
+join_moves_has(const struct join *j, const struct uuid *router)
+{
+    return find(j, router) != NULL;
+}
+
+bool
 join_moves_owns(const struct join *j, const struct uuid *router)
 {
     const struct xfrec_router *row = join_router_any_row(j, router);
@@ -436,6 +414,14 @@ join_moves_owns(const struct join *j, const struct uuid *router)
     return (row && (row->destination == j->me || row->host == j->me)
             && is_one_of(migration->stage, "flipping", "draining",
                          "draining"));
+}
+
+bool
+join_moves_leaves(const struct join *j, const struct uuid *router)
+{
+    const struct move *m = find(j, router);
+
+    return m && m->is_source && join_moves_owns(j, router);
 }
 
 bool
@@ -468,6 +454,28 @@ join_move_address(const struct join *j, const char *address, bool listens)
                         XF_MOVE_PORT));
 }
 
+/* Opens those listeners that aren't open. */
+static void
+open_listeners(struct join_moves *moves, const struct svec *names,
+               long long int now_ms)
+{
+    moves->listen_ms = 0;
+    for (size_t i = 0; i < names->n; i++) {
+        int error = (moves->listeners[i] ? 0
+                     : pstream_open(names->names[i], &moves->listeners[i],
+                                    0));
+
+        if (error) {
+            static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 1);
+
+            VLOG_INFO_RL(&rl, "%s: can't listen for machines that move (%s)",
+                         names->names[i], ovs_strerror(error));
+            moves->listeners[i] = NULL;
+            moves->listen_ms = now_ms + LISTEN_AGAIN_MS;
+        }
+    }
+}
+
 static void
 listen_run(struct join *j, long long int now_ms)
 {
@@ -480,32 +488,14 @@ listen_run(struct join *j, long long int now_ms)
                                                   true));
     }
     text = svec_join(&names, " ", "");
-    if (!nullable_string_is_equal(text, moves->listens)
-        || (moves->listen_ms && now_ms >= moves->listen_ms)) {
-        for (size_t i = 0; i < moves->n_listeners; i++) {
-            pstream_close(moves->listeners[i]);
-        }
-        free(moves->listeners);
-        free(moves->listens);
+    if (!nullable_string_is_equal(text, moves->listens)) {
+        close_listeners(moves);
         moves->listens = xstrdup(text);
         moves->listeners = xcalloc(names.n, sizeof *moves->listeners);
-        moves->n_listeners = 0;
-        moves->listen_ms = 0;
-        for (size_t i = 0; i < names.n; i++) {
-            int error = pstream_open(names.names[i],
-                                     &moves->listeners[moves->n_listeners],
-                                     0);
-
-            if (!error) {
-                moves->n_listeners++;
-            } else {
-                static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 1);
-
-                VLOG_INFO_RL(&rl, "%s: can't listen for machines that move "
-                             "(%s)", names.names[i], ovs_strerror(error));
-                moves->listen_ms = now_ms + LISTEN_AGAIN_MS;
-            }
-        }
+        moves->n_listeners = names.n;
+        open_listeners(moves, &names, now_ms);
+    } else if (moves->listen_ms && now_ms >= moves->listen_ms) {
+        open_listeners(moves, &names, now_ms);
     }
     free(text);
     svec_destroy(&names);
@@ -519,10 +509,20 @@ accept_run(struct join *j, long long int now_ms)
     for (size_t i = 0; i < moves->n_listeners; i++) {
         struct stream *stream;
 
-        if (moves->n_hellos < HELLOS_MAX
-            && !pstream_accept(moves->listeners[i], &stream)) {
-            moves->hellos[moves->n_hellos++] = channel_accept(stream, now_ms);
+        if (!moves->listeners[i]
+            || pstream_accept(moves->listeners[i], &stream)) {
+            continue;
         }
+        if (moves->n_hellos >= HELLOS_MAX) {
+            /* One of a host says hello at once. */
+            channel_close(moves->hellos[0].channel);
+            memmove(moves->hellos, moves->hellos + 1,
+                    --moves->n_hellos * sizeof *moves->hellos);
+        }
+        moves->hellos[moves->n_hellos++] = (struct hello) {
+            .channel = channel_accept(stream, now_ms),
+            .deadline_ms = now_ms + HELLO_MS,
+        };
     }
 }
 
@@ -561,8 +561,9 @@ hello_for(struct join *j, const struct channel *channel,
 /* Carries a connection on that hasn't said hello.  Returns true if it's
  * over, or another's now. */
 static bool
-hello_run(struct join *j, struct channel *channel, long long int now_ms)
+hello_run(struct join *j, const struct hello *hello, long long int now_ms)
 {
+    struct channel *channel = hello->channel;
     char *error = channel_run(channel, now_ms);
     struct move *m = NULL;
     struct xf_frame frame;
@@ -578,6 +579,8 @@ hello_run(struct join *j, struct channel *channel, long long int now_ms)
             destination_hello(j, m, channel, frame.json, now_ms);
         }
         xf_frame_uninit(&frame);
+    } else if (!error && now_ms >= hello->deadline_ms) {
+        error = xstrdup("it doesn't say hello");
     }
     if (error) {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
@@ -603,12 +606,14 @@ join_moves_run(struct join *j, long long int now_ms)
     listen_run(j, now_ms);
     accept_run(j, now_ms);
     for (size_t i = 0; i < moves->n_hellos; i++) {
-        if (!hello_run(j, moves->hellos[i], now_ms)) {
+        if (!hello_run(j, &moves->hellos[i], now_ms)) {
             moves->hellos[n++] = moves->hellos[i];
         }
     }
     moves->n_hellos = n;
     HMAP_FOR_EACH (m, node, &moves->moves) {
+        /* Its answer is waited for, whatever comes in between. */
+        move_ask_run(j, m, now_ms);
         if (!move_row(j, m)) {
             continue;
         } else if (m->is_source) {
@@ -634,7 +639,7 @@ join_moves_wait(const struct join *j)
     const struct move *m;
 
     for (size_t i = 0; i < moves->n_listeners; i++) {
-        if (moves->n_hellos < HELLOS_MAX) {
+        if (moves->listeners[i]) {
             pstream_wait(moves->listeners[i]);
         }
     }
@@ -642,7 +647,8 @@ join_moves_wait(const struct join *j)
         poll_timer_wait_until(moves->listen_ms);
     }
     for (size_t i = 0; i < moves->n_hellos; i++) {
-        channel_wait(moves->hellos[i], true);
+        channel_wait(moves->hellos[i].channel, true);
+        poll_timer_wait_until(moves->hellos[i].deadline_ms);
     }
     HMAP_FOR_EACH (m, node, &moves->moves) {
         join_ask_wait(&m->ask);

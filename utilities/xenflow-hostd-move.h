@@ -31,7 +31,8 @@
  * Words, JSON objects with member "say"; A is the source, B the destination:
  *
  *   A hello     migration, router, from, have: "machine", "given", "nothing"
- *   A machine   config, kvm, memory: what B has to prepare
+ *   A machine   config, kvm, memory: what B has to prepare; boot: the last
+ *               restart that was carried out
  *   B ready     shares: true if it has the file that is the memory
  *   A           memory, and its end
  *   B received  it has all of it
@@ -46,8 +47,9 @@
  * at any point: A asks again until B has answered.
  *
  * Bounds: one connection per router that moves, and HELLOS_MAX that haven't
- * said hello.  Every wait has its end: a connection without a word for 10
- * seconds is over, domains have times of their own.
+ * said hello, for 3 seconds each; one more closes the oldest.  Every wait has its
+ * end: a connection without a word for 10 seconds is over, domains have times of
+ * their own.
  *
  * One thread. */
 
@@ -69,14 +71,17 @@ struct move {
     bool present;               /* Its rows are there. */
 
     struct channel *channel;    /* To the other host, or NULL. */
-    long long int retry_ms;     /* When to connect, of a source. */
+    long long int retry_ms;     /* When to connect, of a source; when to look
+                                 * at the switch, of a destination. */
     size_t address;             /* Of the peer's, to be tried next. */
 
     /* The switch. */
     struct join_ask ask;        /* Under way. */
     const char *asked;          /* Command of 'ask'. */
+    bool ask_failed;            /* The last one did. */
     bool transfers;             /* Of a source: it was told to begin. */
-    bool holds;                 /* Of a destination: likewise. */
+    bool holds;                 /* Of a destination: likewise, ... */
+    pid_t holder;               /* ...that switch. */
 
     /* Of a source. */
     bool said_hello;            /* On this connection... */
@@ -126,18 +131,20 @@ void move_say_error(struct move *, char *error);
 /* A test stops moves before this step. */
 bool move_is_held(const struct join *, const char *step);
 
-/* Begins a command of the switch with the router's name... */
-void move_ask(struct join *, struct move *, const char *command,
-              long long int now_ms);
-/* ...and says whether it's over. */
-bool move_ask_run(struct join *, struct move *, long long int now_ms);
-
 /* Sends {"say": word}. */
 void move_send(struct move *, const char *word);
 /* Member of a word, or "". */
 const char *move_word(const struct json *, const char *member);
 /* The connection is over; 'why' is for the log. */
 void move_disconnect(struct move *, const char *why);
+
+/* ---- xenflow-hostd-ask.c ---- */
+
+/* Begins a command of the switch with the router's name... */
+void move_ask(struct join *, struct move *, const char *command,
+              long long int now_ms);
+/* ...and says whether it's over; 'ask_failed' says how. */
+bool move_ask_run(struct join *, struct move *, long long int now_ms);
 
 /* ---- xenflow-hostd-move-source.c ---- */
 

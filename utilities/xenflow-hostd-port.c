@@ -250,9 +250,10 @@ want_router(struct join *j, struct shash *ports,
                         "listen="IP_FMT":%d device=%s",
                         IP_ARGS(place.host_ip), XF_FPM_PORT, place.tap);
     }
-    /* What the switch knows of a machine that went away with its router still
-     * here stays with the copy of its table. */
-    port->keeps_ids = !config && row->host != j->me;
+    /* What the switch knows of a machine that goes away with its router still
+     * here stays with its table: packets go by it until the flip, and after. */
+    port->keeps_ids = (join_moves_leaves(j, &row->header_.uuid)
+                       || (!config && row->host != j->me));
     if (!config && strcmp(row->backend, "none")) {
         return;
     }

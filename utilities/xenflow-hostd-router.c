@@ -301,7 +301,7 @@ static void
 recall(struct join *j, struct join_router *r, long long int now_ms)
 {
     const struct xfrec_router_state *state = join_router_state(j, &r->uuid);
-    const struct xfrec_router *row = join_router_row(j, &r->uuid);
+    const struct xfrec_router *row = join_router_any_row(j, &r->uuid);
     struct xf_domain **domains = xf_domains_sorted(j->domains);
     size_t n = xf_domains_count(j->domains);
 
@@ -544,6 +544,38 @@ step_wanted(struct join *j, struct join_router *r, struct xf_domain *d,
     }
 }
 
+/* Domain 'd' may be in the middle of a move of which there is no row any more:
+ * no word of the other host will come.  Returns true if that is to end first. */
+static bool
+step_left_over(struct join *j, struct join_router *r, struct xf_domain *d,
+               long long int now_ms)
+{
+    struct xf_move_status move;
+    char *error = NULL;
+
+    xf_domain_get_move(d, &move);
+    if (move.phase == XF_MOVE_NONE || join_moves_has(j, &r->uuid)) {
+        return false;
+    } else if (move.phase == XF_MOVE_TAKEN) {
+        xf_domain_settle(d);
+        return false;
+    } else if (r->due_ms) {
+        return true;
+    } else if (move.phase < XF_MOVE_GIVEN) {
+        error = xf_domain_take_back(d, "its migration is gone", now_ms);
+    } else if (join_router_state(j, &r->uuid)
+               && (move.phase != XF_MOVE_GIVEN
+                   || !join_router_row(j, &r->uuid))) {
+        /* One given away that is to be here still may be all there is. */
+        error = xf_domain_drop(d, now_ms);
+    }
+    if (error) {
+        back_off(r, now_ms);
+        say(j, r, &r->failure, error);
+    }
+    return true;
+}
+
 void
 join_router_step(struct join *j, struct join_router *r, long long int now_ms)
 {
@@ -566,6 +598,9 @@ join_router_step(struct join *j, struct join_router *r, long long int now_ms)
         return;
     }
     if (d) {
+        if (step_left_over(j, r, d, now_ms)) {
+            return;
+        }
         xf_domain_get_status(d, &status);
         if (status.op != XF_DOMAIN_OP_NONE) {
             return;

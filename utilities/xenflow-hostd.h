@@ -320,9 +320,13 @@ void join_moves_register(struct join_moves *);
 void join_moves_update(struct join *);
 void join_moves_run(struct join *, long long int now_ms);
 void join_moves_wait(const struct join *);
+/* Whether there is a migration of it from or to this host. */
+bool join_moves_has(const struct join *, const struct uuid *router);
 /* Whether what its row wants may not be done to a router now, because it
  * moves. */
 bool join_moves_owns(const struct join *, const struct uuid *router);
+/* Whether its machine goes from this host to another, or has gone. */
+bool join_moves_leaves(const struct join *, const struct uuid *router);
 /* Whether this host is the other one of a router that moves: it has ports and
  * a state of it. */
 bool join_moves_is_here(const struct join *, const struct uuid *router);

@@ -231,11 +231,12 @@ hold(struct qemu *q)
 
 static void begin_back(struct qemu *);
 
-/* It can't be sent: it goes on here. */
+/* It can't be sent: it goes on here, unless it was given away. */
 static void
 fail_send(struct qemu *q, const char *error)
 {
-    if (xf_process_has_ended(q->process)) {
+    if (xf_process_has_ended(q->process)
+        || q->up.move.stage == XF_MOVE_STAGE_GIVEN) {
         return;
     }
     free(q->up.move.why);
@@ -542,7 +543,9 @@ progress(const struct json *result, const char *error, void *q_)
     struct qemu *q = q_;
     const char *status = xf_qemu_string(result, "status");
 
+    /* An answer that comes late, when all has been read, says nothing. */
     if (q->phase < PHASE_COPY || q->phase > PHASE_BACK
+        || q->phase == PHASE_HELD
         || xf_process_has_ended(q->process)) {
         return;
     }
