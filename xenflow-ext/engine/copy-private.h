@@ -127,7 +127,8 @@ struct xf_serving {
     bool told_end;              /* NLMSG_DONE was said in this epoch. */
     enum xf_copy_source_state told_state; /* 0: none in this epoch. */
     struct xf_counts_round counts;
-    long long int sent_ms;      /* When something was said last. */
+    long long int sent_ms;      /* When something was sent last; of one that
+                                 * is over: before that. */
 
     uint64_t n_told;            /* Statements, */
     uint64_t n_begun;           /* epochs. */
@@ -137,6 +138,8 @@ struct xf_serving {
     size_t n_rx;
     uint8_t *tx;                /* XF_COPY_TX_BYTES: [head..tail). */
     size_t head, tail;
+    size_t frame_end;           /* Up to there in 'tx' is a frame of which a
+                                 * part was sent. */
 };
 
 /* Where others are waited for. */

@@ -153,7 +153,7 @@ xf_serving_create(struct xf_copies *copies, struct stream *stream,
     if (stream_get_peer_id(stream)) {
         ovs_strlcpy(s->id, stream_get_peer_id(stream), sizeof s->id);
     }
-    s->opened_ms = now_ms;
+    s->opened_ms = s->sent_ms = now_ms;
     ovs_list_push_back(&copies->servings, &s->node);
     copies->n_servings++;
 }
@@ -200,7 +200,18 @@ put_copy(struct xf_serving *s, const struct xf_copy_msg *msg)
     s->tail += size;
 }
 
-/* Ends the connection with a sentence, which it takes ownership of. */
+/* 's' is told nothing more. */
+static void
+stop_telling(struct xf_serving *s)
+{
+    xf_rt_unfollow(s->follower);
+    s->follower = NULL;
+    s->router = NULL;
+    s->is_over = true;
+}
+
+/* Ends the connection with a sentence, which it takes ownership of.  A frame
+ * of which a part was sent is sent to its end first. */
 static void
 dismiss(struct xf_serving *s, char *why)
 {
@@ -211,12 +222,9 @@ dismiss(struct xf_serving *s, char *why)
 
     ovs_strlcpy(msg.text, why, sizeof msg.text);
     free(why);
-    xf_rt_unfollow(s->follower);
-    s->follower = NULL;
-    s->router = NULL;
-    s->head = s->tail = 0;
+    stop_telling(s);
+    s->tail = s->frame_end;
     put_copy(s, &msg);
-    s->is_over = true;
 }
 
 /* The same for one that wasn't served. */
@@ -384,7 +392,7 @@ tell(struct xf_copies *copies, struct xf_serving *s, long long int now_ms)
     long long int start_us = time_usec();
     struct xf_wire_msg msg;
 
-    s->more = false;
+    s->more = true;
     if (room(s) < 4 * MESSAGE_MAX) {
         return;
     }
@@ -398,6 +406,7 @@ tell(struct xf_copies *copies, struct xf_serving *s, long long int now_ms)
     msg.ack = false;
     for (int n = 1; room(s) >= MESSAGE_MAX; n++) {
         if (!xf_rt_follow_next(s->follower, &msg)) {
+            s->more = false;
             put_end(s, now_ms);
             s->tail += xf_counts_tell(s, s->tx + s->tail, room(s), now_ms);
             return;
@@ -408,10 +417,10 @@ tell(struct xf_copies *copies, struct xf_serving *s, long long int now_ms)
             break;
         }
     }
-    s->more = true;
 }
 
-/* Returns 0 or a positive errno. */
+/* Returns 0 or a positive errno: ETIMEDOUT if the other end hasn't read for
+ * long, or doesn't read the end of what it is told. */
 static int
 send_some(struct xf_serving *s, long long int now_ms)
 {
@@ -424,14 +433,22 @@ send_some(struct xf_serving *s, long long int now_ms)
             return n ? -n : EPIPE;
         }
         s->head += n;
-        s->sent_ms = now_ms;
+        if (!s->is_over) {
+            s->sent_ms = now_ms;
+        }
     }
     if (s->head) {
+        while (s->frame_end < s->head) {
+            s->frame_end += xf_wire_frame_size(s->tx + s->frame_end,
+                                               s->tail - s->frame_end);
+        }
         memmove(s->tx, s->tx + s->head, s->tail - s->head);
         s->tail -= s->head;
+        s->frame_end -= s->head;
         s->head = 0;
     }
-    return 0;
+    return (s->tail && now_ms - s->sent_ms >= XF_COPY_SILENCE_MS
+            ? ETIMEDOUT : 0);
 }
 
 /* ---- What is heard. ---- */
@@ -485,9 +502,11 @@ hear_request(struct xf_copies *copies, struct xf_serving *s,
 
     struct xf_router *router = xf_engine_router(
         copies->engine, find_row(copies, &s->uuid)->name);
-    LIST_FOR_EACH_SAFE (other, node, &copies->servings) {
+    /* Not destroyed, as one of them may be next in xf_servings_run(). */
+    LIST_FOR_EACH (other, node, &copies->servings) {
         if (other->router == router) {
-            xf_serving_destroy(copies, other);
+            stop_telling(other);
+            other->tail = other->frame_end = 0;
         }
     }
     VLOG_INFO_RL(&rl, "%s: host %s gets the table of router %s", s->peer,
@@ -642,6 +661,30 @@ door_wait(const struct xf_copy_door *door)
     }
 }
 
+/* While something waits to be sent nothing else is due but the end of
+ * patience. */
+static void
+serving_wait(const struct xf_serving *s)
+{
+    stream_run_wait(s->stream);
+    if (!s->is_over) {
+        stream_recv_wait(s->stream);
+        if (!s->router) {
+            poll_timer_wait_until(s->opened_ms + XF_COPY_HELLO_MS);
+        }
+    }
+    if (s->tail) {
+        stream_send_wait(s->stream);
+        poll_timer_wait_until(s->sent_ms + XF_COPY_SILENCE_MS);
+    } else if (s->is_over || s->more
+               || (s->router && s->seen_changes != s->router->n_changes)) {
+        poll_immediate_wake();
+    } else if (s->router) {
+        poll_timer_wait_until(MIN(s->sent_ms + XF_COPY_BEAT_MS,
+                                  s->counts.next_ms));
+    }
+}
+
 void
 xf_servings_wait(const struct xf_copies *copies)
 {
@@ -651,21 +694,6 @@ xf_servings_wait(const struct xf_copies *copies)
         door_wait(&copies->doors[i]);
     }
     LIST_FOR_EACH (s, node, &copies->servings) {
-        stream_run_wait(s->stream);
-        if (!s->is_over) {
-            stream_recv_wait(s->stream);
-        }
-        if (s->tail) {
-            stream_send_wait(s->stream);
-        } else if (s->more || (s->follower
-                               && s->seen_changes != s->router->n_changes)) {
-            poll_immediate_wake();
-        }
-        if (!s->router) {
-            poll_timer_wait_until(s->opened_ms + XF_COPY_HELLO_MS);
-        } else {
-            poll_timer_wait_until(MIN(s->sent_ms + XF_COPY_BEAT_MS,
-                                      s->counts.next_ms));
-        }
+        serving_wait(s);
     }
 }
