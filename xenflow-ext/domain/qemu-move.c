@@ -66,8 +66,9 @@ VLOG_DEFINE_THIS_MODULE(xf_qemu_move);
 #define SPARE_BYTES (64ULL * 1024 * 1024)   /* Of the folder, for others. */
 #define SOCKET "memory.sock"
 #define POLL_MS 20
-#define COPY_MS 60000           /* Pre-copy that doesn't come to its end. */
-#define REST_MS 120000
+#define COPY_MS 60000           /* Pre-copy that doesn't come to its end, after
+                                 * all has been sent once. */
+#define REST_MS 120000          /* Without progress. */
 #define BACK_MS 10000
 #define REST_BYTES (8 * 1024 * 1024)    /* Little enough to stop. */
 #define NO_LIMIT (1LL << 40)
@@ -507,13 +508,20 @@ measure(struct qemu *q, const struct json *result)
                               : NULL);
     long long int total = get_integer(ram, "total");
     long long int left = get_integer(ram, "remaining");
+    bool sent_once = get_integer(ram, "dirty-sync-count") >= 2;
 
     if (total > 0 && left >= 0 && left <= total) {
         q->up.move.progress = 100 - left * 100 / total;
+        if (q->op == XF_DOMAIN_OP_SEND && q->phase == PHASE_REST
+            && left < q->left) {
+            q->deadline_ms = q->now_ms + REST_MS;
+        }
+        q->left = left;
     }
-    if (q->phase == PHASE_COPY
-        && ((get_integer(ram, "dirty-sync-count") >= 2 && left < REST_BYTES)
-            || q->now_ms >= q->deadline_ms)) {
+    if (q->phase == PHASE_COPY && !sent_once) {
+        q->deadline_ms = q->now_ms + COPY_MS;   /* As long as that takes. */
+    } else if (q->phase == PHASE_COPY
+               && (left < REST_BYTES || q->now_ms >= q->deadline_ms)) {
         hold(q);
         xf_domain_set_phase(&q->up, XF_MOVE_READY);
     }
