@@ -528,6 +528,23 @@ take_interfaces(struct join *j)
     }
 }
 
+/* Whether a port of this host may be as 'link' says. */
+static bool
+is_link_here(const struct join *j, const struct xfrec_link *link)
+{
+    const struct xfrec_hop *hop;
+
+    if (link->edge && link->edge->host == j->me) {
+        return true;
+    }
+    XFREC_HOP_FOR_EACH (hop, j->xf.idl) {
+        if (hop->link == link) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 take_others(struct join *j)
 {
@@ -538,7 +555,11 @@ take_others(struct join *j)
     const struct xfrec_hop *hop;
 
     XFREC_LINK_FOR_EACH_TRACKED (vlink, j->xf.idl) {
-        j->ports_dirty = true;
+        /* Of one without an edge now, what it had isn't known any more. */
+        j->ports_dirty = (j->ports_dirty || xfrec_link_is_deleted(vlink)
+                          || xfrec_link_is_updated(vlink,
+                                                   XFREC_LINK_COL_EDGE)
+                          || is_link_here(j, vlink));
     }
     XFREC_HOP_FOR_EACH_TRACKED (hop, j->xf.idl) {
         j->ports_dirty = true;

@@ -25,8 +25,8 @@
  * - Ends of physical links carry all VLANs; edge ports those of their segments,
  *   or the one they have as the end of a link.
  *
- * Which ports there should be is computed as a whole and compared: O(ports) per
- * change.
+ * Which ports there should be is computed as a whole and compared: O(ports +
+ * hops of this host) per change.
  *
  * Cards of Xen's machines end with the machine, and a new one may have the old
  * name.  The switch goes on with the old one unless it saw the port go: so
@@ -41,6 +41,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
 #include "lib/vswitch-idl.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
@@ -71,6 +72,20 @@ struct port {
     size_t n_trunks;
     struct smap ids;            /* Of those that we write. */
     bool keeps_ids;             /* Those that are there stay. */
+};
+
+/* An interface that is an end of a link on this host. */
+struct link_end {
+    struct hmap_node node;      /* In struct wanted, by 'iface'. */
+    const struct xfrec_interface *iface;
+    const struct xfrec_hop *hop;    /* Its way's. */
+    int tag;                    /* VLAN of 'iface' there. */
+};
+
+/* All that there should be. */
+struct wanted {
+    struct shash *ports;        /* struct port, by name. */
+    struct hmap ends;           /* struct link_end. */
 };
 
 void
@@ -165,32 +180,84 @@ is_better_hop(const struct xfrec_hop *hop, const struct xfrec_hop *best,
                     && hop->position < best->position)));
 }
 
-/* The VLAN of 'iface' on this host if it is an end of a link, or -1. */
-static int
-link_tag(const struct join *j, const struct xfrec_interface *iface)
+static struct link_end *
+find_end(const struct hmap *ends, const struct xfrec_interface *iface)
 {
-    /* A router that is about to come has only the way that is being made. */
-    bool in_use = iface->router->host == j->me;
-    const struct xfrec_hop *hop, *best = NULL;
-    bool best_side2 = false;
+    struct link_end *end;
 
-    XFREC_HOP_FOR_EACH (hop, j->xf.idl) {
-        bool side2 = hop->link && hop->link->interface2 == iface;
-
-        if (hop->host == j->me && hop->link
-            && (side2 || hop->link->interface1 == iface)
-            && !strcmp(side2 ? hop->port2 : hop->port1, iface->router->name)
-            && is_better_hop(hop, best, in_use)) {
-            best = hop;
-            best_side2 = side2;
+    HMAP_FOR_EACH_WITH_HASH (end, node, hash_pointer(iface, 0), ends) {
+        if (end->iface == iface) {
+            return end;
         }
     }
-    return !best ? -1 : best_side2 ? best->vlan2 : best->vlan1;
+    return NULL;
+}
+
+/* Takes 'hop' for the end of a link that 'iface' is, if it is nearer to what
+ * that is to have here than another. */
+static void
+take_end(const struct join *j, const struct xfrec_hop *hop, bool side2,
+         struct hmap *ends)
+{
+    const struct xfrec_interface *iface = (side2 ? hop->link->interface2
+                                           : hop->link->interface1);
+    struct link_end *end;
+
+    if (!iface || !iface->router
+        || strcmp(side2 ? hop->port2 : hop->port1, iface->router->name)) {
+        return;
+    }
+    end = find_end(ends, iface);
+    /* A router that is about to come has only the way that is being made. */
+    if (is_better_hop(hop, end ? end->hop : NULL,
+                      iface->router->host == j->me)) {
+        if (!end) {
+            end = xmalloc(sizeof *end);
+            end->iface = iface;
+            hmap_insert(ends, &end->node, hash_pointer(iface, 0));
+        }
+        end->hop = hop;
+        end->tag = side2 ? hop->vlan2 : hop->vlan1;
+    }
+}
+
+/* Fills 'ends' in with the interfaces that are ends of links on this host. */
+static void
+find_ends(const struct join *j, struct hmap *ends)
+{
+    const struct xfrec_hop *hop;
+
+    XFREC_HOP_FOR_EACH (hop, j->xf.idl) {
+        if (hop->host == j->me && hop->link) {
+            take_end(j, hop, false, ends);
+            take_end(j, hop, true, ends);
+        }
+    }
+}
+
+static void
+ends_destroy(struct hmap *ends)
+{
+    struct link_end *end;
+
+    HMAP_FOR_EACH_POP (end, node, ends) {
+        free(end);
+    }
+    hmap_destroy(ends);
+}
+
+/* The VLAN of 'iface' on this host if it is an end of a link, or -1. */
+static int
+link_tag(const struct wanted *wanted, const struct xfrec_interface *iface)
+{
+    const struct link_end *end = find_end(&wanted->ends, iface);
+
+    return end ? end->tag : -1;
 }
 
 /* The port of 'iface'; 'router' is that of its router, which is told of it. */
 static void
-want_vif(const struct join *j, struct shash *ports, struct port *router,
+want_vif(const struct wanted *wanted, struct port *router,
          const struct xfrec_interface *iface,
          const struct xf_domain_config *config)
 {
@@ -201,7 +268,7 @@ want_vif(const struct join *j, struct shash *ports, struct port *router,
     if (!config && !iface->vif[0]) {
         return;
     }
-    tag = iface->segment ? iface->segment->vlan : link_tag(j, iface);
+    tag = iface->segment ? iface->segment->vlan : link_tag(wanted, iface);
     if (tag < 0) {
         return;
     }
@@ -212,7 +279,7 @@ want_vif(const struct join *j, struct shash *ports, struct port *router,
         return;                 /* It isn't made yet. */
     }
 
-    struct port *port = port_get(ports, name);
+    struct port *port = port_get(wanted->ports, name);
     port->tag = tag;
     smap_add_format(&port->ids, "iface-id", UUID_FMT,
                     UUID_ARGS(&iface->header_.uuid));
@@ -228,7 +295,7 @@ want_vif(const struct join *j, struct shash *ports, struct port *router,
 }
 
 static void
-want_router(struct join *j, struct shash *ports,
+want_router(struct join *j, const struct wanted *wanted,
             const struct xfrec_router *row)
 {
     const struct join_router *r = join_router_find(j, &row->header_.uuid);
@@ -236,7 +303,7 @@ want_router(struct join *j, struct shash *ports,
     const struct xf_domain_config *config =
         d ? xf_domain_get_config(d) : NULL;
     const struct xfrec_interface **ifaces;
-    struct port *port = port_get(ports, row->name);
+    struct port *port = port_get(wanted->ports, row->name);
     size_t n;
 
     port->type = "xenflow";
@@ -259,7 +326,7 @@ want_router(struct join *j, struct shash *ports,
     }
     ifaces = join_interfaces(j, row, &n);
     for (size_t i = 0; i < n; i++) {
-        want_vif(j, ports, port, ifaces[i], config);
+        want_vif(wanted, port, ifaces[i], config);
     }
     free(ifaces);
 }
@@ -310,13 +377,19 @@ want_all(struct join *j, struct shash *ports)
     const struct xfrec_physical_link *link;
     const struct xfrec_edge_port *edge;
     const struct xfrec_router *row;
+    struct wanted wanted = {
+        .ports = ports,
+        .ends = HMAP_INITIALIZER(&wanted.ends),
+    };
     char *trouble = NULL;
 
+    find_ends(j, &wanted.ends);
     XFREC_ROUTER_FOR_EACH (row, j->xf.idl) {
         if (row->host == j->me || join_moves_is_here(j, &row->header_.uuid)) {
-            want_router(j, ports, row);
+            want_router(j, &wanted, row);
         }
     }
+    ends_destroy(&wanted.ends);
     XFREC_PHYSICAL_LINK_FOR_EACH (link, j->xf.idl) {
         if (link->host1 == j->me) {
             port_get(ports, link->port1)->carries_all = true;

@@ -24,7 +24,7 @@ import time
 
 import harness
 from harness import check, say, wait
-from lab import system, vm
+from lab import lab, system, vm
 
 NAME = "t-move"
 MOVES = 10
@@ -45,6 +45,17 @@ KILLS = {("send", "from", "from"): "to", ("halt", "from", "to"): "from",
          ("received", "to", "to"): "from", ("yours", "from", "from"): "to",
          ("yours", "from", "to"): "to", ("take", "to", "to"): "to",
          ("runs", "to", "to"): "to", ("forget", "from", "from"): "to"}
+
+
+class Unmanaged(lab.Lab):
+    """Hosts without managers: the test is the coordinator."""
+
+    def _add_manager(self, host):
+        pass
+
+
+class Up(harness.Up):
+    kind = Unmanaged
 
 
 class Migration:
@@ -203,7 +214,7 @@ def kill_all(here, boot):
 
 def test():
     harness.need_image()
-    with harness.Up(NAME, TOPOLOGY) as here:
+    with Up(NAME, TOPOLOGY) as here:
         try:
             boot = bring_up(here)
             ends = ["s1", "s2"]

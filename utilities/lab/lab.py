@@ -329,9 +329,12 @@ class Lab:
             host.start_switch()
             host.join(self.database.remote, self.image)
             if len(self.switches) > 1:
-                host.add(MANAGER, "--db=" + self.database.remote,
-                         "--name=" + host.name)
+                self._add_manager(host)
         self.database.load(database.network_file(self.topology))
+
+    def _add_manager(self, host):
+        host.add(MANAGER, "--db=" + self.database.remote,
+                 "--name=" + host.name)
 
     def _settle(self):
         """Waits until all of it is there."""

@@ -37,7 +37,9 @@
 #include <config.h>
 #include "domain/qemu-private.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,10 +61,14 @@
 VLOG_DEFINE_THIS_MODULE(xf_qemu_move);
 
 #define SHARED_FOLDER "/dev/shm"
+#define SHARED_PREFIX "xenflow-"
+#define BLOCK_SIZE 512          /* Unit of st_blocks. */
+#define SPARE_BYTES (64ULL * 1024 * 1024)   /* Of the folder, for others. */
 #define SOCKET "memory.sock"
 #define POLL_MS 20
-#define COPY_MS 60000           /* Pre-copy that doesn't come to its end. */
-#define REST_MS 120000
+#define COPY_MS 60000           /* Pre-copy that doesn't come to its end, after
+                                 * all has been sent once. */
+#define REST_MS 120000          /* Without progress. */
 #define BACK_MS 10000
 #define REST_BYTES (8 * 1024 * 1024)    /* Little enough to stop. */
 #define NO_LIMIT (1LL << 40)
@@ -72,23 +78,53 @@ VLOG_DEFINE_THIS_MODULE(xf_qemu_move);
 static char *
 memory_path(const struct uuid *uuid)
 {
-    return xasprintf(SHARED_FOLDER"/xenflow-"UUID_FMT, UUID_ARGS(uuid));
+    return xasprintf(SHARED_FOLDER"/"SHARED_PREFIX UUID_FMT, UUID_ARGS(uuid));
+}
+
+/* Bytes that the files of machines, which are sparse, may still take. */
+static unsigned long long int
+promised_bytes(void)
+{
+    DIR *dir = opendir(SHARED_FOLDER);
+    unsigned long long int sum = 0;
+    struct dirent *entry;
+    struct stat st;
+
+    while (dir && (entry = readdir(dir)) != NULL) {
+        if (!strncmp(entry->d_name, SHARED_PREFIX, strlen(SHARED_PREFIX))
+            && !fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW)
+            && st.st_size > st.st_blocks * BLOCK_SIZE) {
+            sum += st.st_size - st.st_blocks * BLOCK_SIZE;
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    return sum;
+}
+
+/* Whether the folder has room for 'size' bytes and all that is promised: a
+ * machine whose memory has no place when it is written is killed. */
+static bool
+has_room(unsigned long long int size)
+{
+    struct statvfs vfs;
+
+    return (!statvfs(SHARED_FOLDER, &vfs)
+            && (unsigned long long int) vfs.f_bavail * vfs.f_frsize
+               > size + promised_bytes() + SPARE_BYTES);
 }
 
 char *
 xf_qemu_memory_path(const struct xf_domain *d, bool kvm)
 {
-    struct statvfs vfs;
-
     if (kvm || (d->op == XF_DOMAIN_OP_RECEIVE
                 && !d->move.settings.shares_memory)) {
         return NULL;
     } else if (d->op == XF_DOMAIN_OP_RECEIVE) {
         return memory_path(&d->config.uuid);
     }
-    return (!statvfs(SHARED_FOLDER, &vfs)
-            && (unsigned long long int) vfs.f_bavail * vfs.f_frsize
-               > (d->config.memory_mb + 64ULL) * 1024 * 1024
+    return (has_room(d->config.memory_mb * 1024ULL * 1024)
             ? memory_path(&d->config.uuid) : NULL);
 }
 
@@ -472,13 +508,20 @@ measure(struct qemu *q, const struct json *result)
                               : NULL);
     long long int total = get_integer(ram, "total");
     long long int left = get_integer(ram, "remaining");
+    bool sent_once = get_integer(ram, "dirty-sync-count") >= 2;
 
     if (total > 0 && left >= 0 && left <= total) {
         q->up.move.progress = 100 - left * 100 / total;
+        if (q->op == XF_DOMAIN_OP_SEND && q->phase == PHASE_REST
+            && left < q->left) {
+            q->deadline_ms = q->now_ms + REST_MS;
+        }
+        q->left = left;
     }
-    if (q->phase == PHASE_COPY
-        && ((get_integer(ram, "dirty-sync-count") >= 2 && left < REST_BYTES)
-            || q->now_ms >= q->deadline_ms)) {
+    if (q->phase == PHASE_COPY && !sent_once) {
+        q->deadline_ms = q->now_ms + COPY_MS;   /* As long as that takes. */
+    } else if (q->phase == PHASE_COPY
+               && (left < REST_BYTES || q->now_ms >= q->deadline_ms)) {
         hold(q);
         xf_domain_set_phase(&q->up, XF_MOVE_READY);
     }

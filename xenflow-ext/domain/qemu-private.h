@@ -65,6 +65,7 @@ struct qemu {
     char *shutdown;             /* Reason in event SHUTDOWN. */
     struct pstream *listener;   /* For the memory of one that is sent. */
     struct stream *memory;      /* Of one that moves, or NULL. */
+    long long int left;         /* Bytes of it to be sent, when last asked. */
 };
 
 /* ---- qemu.c ---- */
