@@ -335,7 +335,7 @@ xf_db_links_have_news(const struct xf_db *db)
 {
     const struct xf_links *links = &db->engine->links;
 
-    return links->acked && db->link_states_seq != links->state_seq;
+    return db->link_states_seq != links->state_seq;
 }
 
 /* Adds to the transaction under way what is to be said of links, as much as
@@ -365,7 +365,8 @@ xf_db_links_put(struct xf_db *db)
             seen[s - all] = true;
             n_changed += (n_changed < XF_DB_WRITE_ROWS
                           && put_link_state(row, s));
-        } else if (n_changed < XF_DB_WRITE_ROWS) {
+        } else if (engine->links.acked && n_changed < XF_DB_WRITE_ROWS) {
+            /* All of it has gone from the datapath. */
             xfrec_link_state_delete(row);
             n_changed++;
         }

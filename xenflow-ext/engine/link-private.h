@@ -45,6 +45,8 @@ struct xf_probing {
 struct xf_own_hop {
     struct xf_hop hop;          /* Its counters are referenced. */
     char *error;                /* Why it isn't in the table; NULL: it is. */
+    uint64_t since;             /* Engine's generation since which all of that
+                                 * is so; 0: not published yet. */
     struct xf_probing probing;
 };
 
@@ -61,9 +63,11 @@ struct xf_links {
     size_t n;
     uint64_t generation;        /* Engine's, of the last publication. */
     bool acked;                 /* That one is in the datapath. */
+    uint64_t seen_acked;        /* Engine's, when hops were looked at. */
     uint64_t state_seq;         /* Counts changes of what Link_State says. */
     struct eth_addr mac;        /* Source of probes. */
     long long int next_probe_ms;
+    size_t next_probe;          /* Hop with which the next turn begins. */
     char *file;                 /* NULL: nothing is kept. */
     bool dirty;                 /* The file isn't as it should be. */
     long long int next_write_ms;
@@ -78,6 +82,8 @@ void xf_links_load(struct xf_engine *);
 /* Makes the 'n' hops, which must be sound, all there are; no references are
  * taken over.  Returns true if anything changed. */
 bool xf_links_set(struct xf_engine *, const struct xf_hop *, size_t n);
+/* Whether the datapath has what was published of the hop. */
+bool xf_hop_is_acked(const struct xf_engine *, const struct xf_own_hop *);
 void xf_links_run(struct xf_engine *, long long int now_ms);
 void xf_links_wait(struct xf_engine *);
 void xf_links_end(struct xf_engine *);

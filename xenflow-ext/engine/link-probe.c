@@ -47,6 +47,8 @@ VLOG_DEFINE_THIS_MODULE(xf_link_probe);
 #define PROVEN_MS 1000
 #define MISSING_MS 100          /* Proven, but an answer is missing. */
 #define N_LOST 3
+#define PER_TURN 64             /* Hops looked at, so that the main thread's
+                                 * queue takes all requests. */
 
 /* A probe that came out of a way. */
 struct xf_probe_news {
@@ -203,9 +205,12 @@ probe_hop(struct xf_engine *engine, struct xf_own_hop *own,
     send_probe(engine, &own->hop, side, &probe);
     p->n_sent++;
     p->n_unanswered++;
-    p->next_ms = now_ms + (p->proven
-                           ? (p->n_unanswered > 1 ? MISSING_MS : PROVEN_MS)
-                           : p->n_unanswered < N_FAST ? FAST_MS : SLOW_MS);
+
+    /* Hops that came together don't go on together. */
+    int period_ms = (p->proven
+                     ? (p->n_unanswered > 1 ? MISSING_MS : PROVEN_MS)
+                     : p->n_unanswered < N_FAST ? FAST_MS : SLOW_MS);
+    p->next_ms = now_ms + period_ms + random_range(period_ms / 4);
 }
 
 static struct xf_own_hop *
@@ -257,6 +262,35 @@ take_probe(struct xf_engine *engine, const struct xf_probe_news *news)
     }
 }
 
+/* Sends what is due, as much as one turn may. */
+static void
+send_probes(struct xf_engine *engine, long long int now_ms)
+{
+    struct xf_links *links = &engine->links;
+    size_t first = links->next_probe;
+    int n = 0;
+
+    links->next_probe_ms = LLONG_MAX;
+    for (size_t i = 0; i < links->n; i++) {
+        size_t j = (first + i) % links->n;
+        struct xf_own_hop *own = &links->hops[j];
+
+        if (!xf_hop_is_acked(engine, own)) {
+            continue;           /* xf_links_run() comes back to it. */
+        }
+        if (now_ms >= own->probing.next_ms) {
+            if (n++ >= PER_TURN) {
+                links->next_probe = j;
+                links->next_probe_ms = now_ms;
+                return;
+            }
+            probe_hop(engine, own, now_ms);
+        }
+        links->next_probe_ms = MIN(links->next_probe_ms,
+                                   own->probing.next_ms);
+    }
+}
+
 /* Takes what came out of ways, and sends what is due. */
 void
 xf_probes_run(struct xf_engine *engine, long long int now_ms)
@@ -268,18 +302,8 @@ xf_probes_run(struct xf_engine *engine, long long int now_ms)
         take_probe(engine, news);
         free(news);
     }
-    if (!links->acked || now_ms < links->next_probe_ms) {
-        return;
-    }
-    links->next_probe_ms = LLONG_MAX;
-    for (size_t i = 0; i < links->n; i++) {
-        struct xf_own_hop *own = &links->hops[i];
-
-        if (now_ms >= own->probing.next_ms) {
-            probe_hop(engine, own, now_ms);
-        }
-        links->next_probe_ms = MIN(links->next_probe_ms,
-                                   own->probing.next_ms);
+    if (now_ms >= links->next_probe_ms) {
+        send_probes(engine, now_ms);
     }
 }
 
@@ -288,7 +312,7 @@ xf_probes_wait(struct xf_engine *engine)
 {
     const struct xf_links *links = &engine->links;
 
-    if (links->acked && links->next_probe_ms != LLONG_MAX) {
+    if (links->next_probe_ms != LLONG_MAX) {
         poll_timer_wait_until(links->next_probe_ms);
     }
     if (atomic_count_get(&CONST_CAST(struct xf_links *, links)->n_news)) {

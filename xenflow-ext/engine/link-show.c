@@ -194,7 +194,7 @@ hop_state(const struct xf_engine *engine, const struct xf_own_hop *own)
     return (own->error ? "refused"
             : !sw->port_exists(sw, own->hop.sides[0].port)
               || !sw->port_exists(sw, own->hop.sides[1].port) ? "no port"
-            : !engine->links.acked ? "pending"
+            : !xf_hop_is_acked(engine, own) ? "pending"
             : own->probing.proven ? "proven"
             : xf_hop_end(engine, &own->hop) >= 0 ? "unproven"
             : "forwarding");

@@ -160,6 +160,13 @@ xf_hop_check(const struct xf_hop *hop)
     return NULL;
 }
 
+/* See engine/link-private.h. */
+bool
+xf_hop_is_acked(const struct xf_engine *engine, const struct xf_own_hop *own)
+{
+    return engine->acked >= own->since;
+}
+
 /* Moves what belongs to the same hop as 'new', or else makes it. */
 static void
 inherit(struct xf_own_hop *new, struct xf_links *links, size_t *next)
@@ -178,6 +185,8 @@ inherit(struct xf_own_hop *new, struct xf_links *links, size_t *next)
     }
     if (same && same_sides(&old->hop, &new->hop)) {
         new->probing = old->probing;
+        new->since = old->since;
+        new->error = nullable_xstrdup(old->error);
     }
 }
 
@@ -198,14 +207,20 @@ publish(struct xf_engine *engine)
     if (old) {
         ovsrcu_postpone(xf_link_table_destroy, old);
     }
+    links->generation = xf_engine_changed(engine, true);
+    links->acked = false;
+    links->seen_acked = engine->acked;
     for (size_t i = 0; i < links->n; i++) {
-        free(links->hops[i].error);
-        links->hops[i].error = errors[i];
+        struct xf_own_hop *own = &links->hops[i];
+
+        if (!own->since || !nullable_string_is_equal(own->error, errors[i])) {
+            own->since = links->generation;
+        }
+        free(own->error);
+        own->error = errors[i];
     }
     free(hops);
     free(errors);
-    links->generation = xf_engine_changed(engine, true);
-    links->acked = false;
     links->dirty = true;
     seq_change(engine->links_seq);
 }
@@ -283,7 +298,7 @@ hop_works(const struct xf_engine *engine, const struct xf_own_hop *own,
             return false;
         }
     }
-    return engine->links.acked;
+    return xf_hop_is_acked(engine, own);
 }
 
 /* Stores in 's' what is true of the hops from 'i' to 'end', one generation. */
@@ -429,8 +444,10 @@ xf_links_run(struct xf_engine *engine, long long int now_ms)
     struct xf_links *links = &engine->links;
     bool ports_changed;
 
-    if (!links->acked && engine->acked >= links->generation) {
-        links->acked = true;
+    if (!links->acked && engine->acked != links->seen_acked) {
+        /* Some hops may be in the datapath, though others change on. */
+        links->seen_acked = engine->acked;
+        links->acked = engine->acked >= links->generation;
         links->state_seq++;
         links->next_probe_ms = now_ms;
     }
@@ -455,7 +472,7 @@ xf_links_wait(struct xf_engine *engine)
     if (links->dirty && links->file) {
         poll_timer_wait_until(links->next_write_ms);
     }
-    if (!links->acked && engine->acked >= links->generation) {
+    if (!links->acked && engine->acked != links->seen_acked) {
         poll_immediate_wake();
     }
 }

@@ -192,6 +192,19 @@ xf_hold_next(uint32_t id, uint16_t vlan)
 }
 
 /* See seam/xf-hold.h. */
+void
+xf_hold_open(uint32_t id, uint16_t vlan)
+{
+    ovs_mutex_lock(&mutex);
+    struct hold *hold = find(id);
+    struct queue *q = hold ? get_queue(hold, vlan) : NULL;
+    if (q) {
+        q->passes = true;
+    }
+    ovs_mutex_unlock(&mutex);
+}
+
+/* See seam/xf-hold.h. */
 bool
 xf_hold_is_released(uint32_t id)
 {

@@ -31,7 +31,9 @@
  * -------
  * The main thread sends what waits, and while it does so frames go on to join
  * the queue.  When it finds the queue empty, under its lock, frames pass from
- * then on: the action lets them through.  So none overtakes another.
+ * then on: the action lets them through.  So none overtakes another, but where
+ * frames come for long as fast as they are sent: then they pass before the
+ * queue is empty, and may overtake what it still has.
  *
  * Threads: begin and end in one thread; all else any.
  *
@@ -59,6 +61,10 @@ bool xf_hold_take(uint32_t id, uint16_t vlan, struct dp_packet_batch *batch);
 /* The next frame that waits, now the caller's; NULL: there is none, and from
  * now on frames pass. */
 struct dp_packet *xf_hold_next(uint32_t id, uint16_t vlan);
+
+/* Frames pass in 'vlan' from now on; what still waits is for xf_hold_next().
+ * */
+void xf_hold_open(uint32_t id, uint16_t vlan);
 
 /* Frames pass in all segments from now on; what still waits is dropped. */
 void xf_hold_pass(uint32_t id);

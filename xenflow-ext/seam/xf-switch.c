@@ -61,6 +61,10 @@ COVERAGE_DEFINE(xf_revalidate);
 
 /* Frames, and releases of held ones, that may wait for the main thread. */
 #define MAX_INJECTS 1024
+/* Frames released in one run of the main thread, and runs after which frames
+ * pass though some still wait. */
+#define RELEASE_FRAMES (2 * XF_HOLD_FRAMES_MAX)
+#define RELEASE_RUNS 4
 
 enum inject_kind {
     INJECT_ROUTER,              /* As coming from the router 'port'. */
@@ -78,6 +82,7 @@ struct inject {
     char port[XF_NAME_MAX];
     uint16_t vlan;
     uint32_t id;
+    unsigned int n_runs;        /* That couldn't release all. */
     struct dp_packet *packet;   /* NULL: none. */
 };
 
@@ -391,20 +396,32 @@ inject_packet(const struct xf_port *p, bool by, struct dp_packet *packet)
     ofpbuf_uninit(&ofpacts);
 }
 
-/* Sends what is held for router 'id' in 'vlan' by 'p'. */
-static void
-release_run(const struct xf_port *p, uint32_t id, uint16_t vlan)
+/* Sends what is held for a router in a segment by 'p', as much as one run may.
+ * Returns false if some still waits: it may be that frames come as fast as
+ * they are released. */
+static bool
+release_run(const struct xf_port *p, struct inject *in)
 {
     struct dp_packet *packet;
 
-    while ((packet = xf_hold_next(id, vlan)) != NULL) {
+    if (in->n_runs >= RELEASE_RUNS) {
+        xf_hold_open(in->id, in->vlan);
+    }
+    for (int i = 0; i < RELEASE_FRAMES; i++) {
+        packet = xf_hold_next(in->id, in->vlan);
+        if (!packet) {
+            return true;
+        }
         inject_packet(p, true, packet);
         dp_packet_delete(packet);
     }
+    in->n_runs++;
+    return false;
 }
 
-static void
-inject_run(const struct seam *s, const struct inject *in)
+/* Returns false if 'in' is to be run again, before any other. */
+static bool
+inject_run(const struct seam *s, struct inject *in)
 {
     const struct xf_ports *ports = ports_get(s);
 
@@ -421,19 +438,18 @@ inject_run(const struct seam *s, const struct inject *in)
         inject_packet(xf_ports_find(ports, NULL, in->port), true, in->packet);
         break;
     case INJECT_RELEASE:
-        release_run(xf_ports_find(ports, NULL, in->port), in->id, in->vlan);
-        break;
+        return release_run(xf_ports_find(ports, NULL, in->port), in);
     case INJECT_PASS:
         xf_hold_pass(in->id);
         break;
     }
+    return true;
 }
 
 static void
 run_injects(struct seam *s)
 {
     struct ovs_list injects;
-    struct inject *in;
 
     ovs_mutex_lock(&s->mutex);
     ovs_list_move(&injects, &s->injects);
@@ -441,9 +457,22 @@ run_injects(struct seam *s)
     s->n_injects = 0;
     ovs_mutex_unlock(&s->mutex);
 
-    LIST_FOR_EACH_POP (in, node, &injects) {
-        inject_run(s, in);
+    while (!ovs_list_is_empty(&injects)) {
+        struct inject *in = CONTAINER_OF(ovs_list_front(&injects),
+                                         struct inject, node);
+        if (!inject_run(s, in)) {
+            break;
+        }
+        ovs_list_remove(&in->node);
         inject_destroy(in);
+    }
+    if (!ovs_list_is_empty(&injects)) {
+        /* What is left goes on in the next run, in order. */
+        ovs_mutex_lock(&s->mutex);
+        s->n_injects += ovs_list_size(&injects);
+        ovs_list_splice(s->injects.next, injects.next, &injects);
+        ovs_mutex_unlock(&s->mutex);
+        latch_set(&s->wakeup);
     }
 }
 

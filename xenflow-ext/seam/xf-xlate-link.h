@@ -37,6 +37,8 @@
  * Invariants
  * ----------
  * - A frame leaves by exactly one way.
+ * - By (port, VLAN) that is a side of a hop, NORMAL sends nothing but what the
+ *   link does: what it floods would be in the link.
  * - Nothing here enters the pipeline again, except through a router.
  *
  * Threads: any translating thread, inside RCU, no locks. */
@@ -134,6 +136,38 @@ xf_belongs_to_link(const struct xf_engine *engine,
     return taken;
 }
 
+/* Whether (out_xbundle, VLAN) is a side of a hop, so that only xf_output_side()
+ * sends by it. */
+static bool
+xf_is_side(const struct xbundle *out_xbundle, const struct xvlan *xvlan)
+{
+    const struct xf_engine *engine = xf_switch_engine();
+
+    return (engine
+            && xf_link_table_lookup(xf_engine_links(engine),
+                                    out_xbundle->name, xvlan->v[0].vid));
+}
+
+/* output_normal() for a side of a hop. */
+static void
+xf_output_side(struct xlate_ctx *ctx, const struct xport *port,
+               const struct xvlan *xvlan)
+{
+    union flow_vlan_hdr old_vlans[FLOW_MAX_VLAN_HEADERS];
+    struct flow *flow = &ctx->xin->flow;
+    struct xvlan out;
+
+    check_and_set_cvlan_mask(ctx->wc, port->xbundle);
+    xvlan_output_translate(port->xbundle, xvlan, &out);
+    if (port->xbundle->use_priority_tags) {
+        out.v[0].pcp = ntohs(flow->vlans[0].tci) & VLAN_PCP_MASK;
+    }
+    memcpy(old_vlans, flow->vlans, sizeof old_vlans);
+    xvlan_put(flow, &out, port->xbundle->use_priority_tags);
+    compose_output_action(ctx, port->ofp_port, NULL, false, false);
+    memcpy(flow->vlans, old_vlans, sizeof old_vlans);
+}
+
 /* ---- While a router moves. ---- */
 
 /* Has the frame wait in the datapath.  'vif' may be NULL. */
@@ -197,7 +231,7 @@ xf_output_elsewhere(struct xlate_ctx *ctx, const struct xf_visit *v,
                          out->port, out->vlan, way->hop->link);
             xf_add_credit(ctx, xf_credit_traffic(way->hop->stats[way->in],
                                                  NULL));
-            output_normal(ctx, port->xbundle, &x);
+            xf_output_side(ctx, port, &x);
             return true;
         }
     }
@@ -342,7 +376,7 @@ xf_leave_link(struct xlate_ctx *ctx, const struct xf_way *way,
         if (!out->vlan) {
             xvlan_pop(&x);
         }
-        output_normal(ctx, port->xbundle, &x);
+        xf_output_side(ctx, port, &x);
     }
 }
 
