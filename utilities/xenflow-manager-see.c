@@ -155,9 +155,11 @@ add_concerned(struct ovsdb_idl *idl, const struct xfrec_migration *row,
     }
 }
 
-/* Which hosts of 'names' haven't carried out 'number', or NULL. */
+/* Which hosts of 'names' haven't carried out 'number', as far as 'links' are
+ * concerned, or NULL. */
 static char *
-find_late(const struct manager *mgr, const struct sset *names, int64_t number)
+find_late(const struct manager *mgr, const struct sset *names,
+          const struct xfrec_link **links, size_t n, int64_t number)
 {
     struct ds all = DS_EMPTY_INITIALIZER;
     const char **sorted = sset_sort(names);
@@ -169,7 +171,8 @@ find_late(const struct manager *mgr, const struct sset *names, int64_t number)
         if (host && xf_host_is_wanted(host)) {
             xf_late_put(mgr->idl, host->name, number, &ds);
         } else if (host && host->enabled && !strcmp(host->kind, "openflow")) {
-            char *why = xf_openflow_late(mgr->openflow, host->name, number);
+            char *why = xf_openflow_late(mgr->openflow, host->name, links, n,
+                                         number);
 
             ds_put_cstr(&ds, why ? why : "");
             free(why);
@@ -376,7 +379,7 @@ manager_see(const struct manager *mgr, const struct xfrec_migration *row,
         view->refusal = find_refusal(idl, row);
     } else {
         add_concerned(idl, row, links, n, &names);
-        view->late = find_late(mgr, &names, move->awaited);
+        view->late = find_late(mgr, &names, links, n, move->awaited);
         view->unproven = find_unproven(idl, row, links, n);
         see_table(idl, row, seen);
     }
