@@ -305,10 +305,11 @@ check_ways(struct ovsdb_idl *idl, const struct xfrec_router *router,
 }
 
 void
-xf_check_router_move(struct ovsdb_idl *idl, const struct xfrec_router *router,
-                     const struct xfrec_host *to, const char *technique,
-                     const struct xfrec_migration *self, long long int now_ms,
-                     struct svec *reasons)
+xf_check_router_place(struct ovsdb_idl *idl,
+                      const struct xfrec_router *router,
+                      const struct xfrec_host *to, const char *technique,
+                      const struct xfrec_migration *self,
+                      long long int now_ms, struct svec *reasons)
 {
     const struct xfrec_migration *other
         = xf_check_router_moves(idl, router, self);
@@ -328,7 +329,17 @@ xf_check_router_move(struct ovsdb_idl *idl, const struct xfrec_router *router,
     check_destination(idl, router, to, now_ms, reasons);
     check_source(idl, router, now_ms, reasons);
     check_interfaces(idl, router, reasons);
-    if (router->host && router->host != to) {
+}
+
+void
+xf_check_router_move(struct ovsdb_idl *idl, const struct xfrec_router *router,
+                     const struct xfrec_host *to, const char *technique,
+                     const struct xfrec_migration *self, long long int now_ms,
+                     struct svec *reasons)
+{
+    xf_check_router_place(idl, router, to, technique, self, now_ms, reasons);
+    if (router->host && router->host != to
+        && !xf_check_router_moves(idl, router, self)) {
         check_ways(idl, router, to, self, now_ms, reasons);
     }
 }

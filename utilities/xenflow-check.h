@@ -39,6 +39,12 @@ void xf_check_router_move(struct ovsdb_idl *, const struct xfrec_router *,
                           const struct xfrec_migration *self,
                           long long int now_ms, struct svec *reasons);
 
+/* The same without ways of links, which cost most. */
+void xf_check_router_place(struct ovsdb_idl *, const struct xfrec_router *,
+                           const struct xfrec_host *to, const char *technique,
+                           const struct xfrec_migration *self,
+                           long long int now_ms, struct svec *reasons);
+
 /* 'link' to another way. */
 void xf_check_link_move(struct ovsdb_idl *, const struct xfrec_link *,
                         const struct xfrec_migration *self,

@@ -323,7 +323,10 @@ prepare(struct join *j, struct move *m, long long int now_ms)
         || move_is_held(j, "prepare")) {
         return;
     }
-    if (!join_router_state(j, &m->router)) {
+    if (!m->stage) {
+        move_say_stage(m, "planned");   /* From now on there is something. */
+    }
+    if (!join_router_state(j, &m->router) || !move_is_said(j, m)) {
         join_router_unwritten(j, r);
         return;
     }

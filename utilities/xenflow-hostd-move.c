@@ -676,6 +676,13 @@ find_state(const struct join *j, const struct uuid *migration)
     return NULL;
 }
 
+/* Whether there is a row of 'm'. */
+bool
+move_is_said(const struct join *j, const struct move *m)
+{
+    return find_state(j, &m->migration) != NULL;
+}
+
 /* Whether a row is of a migration that is over. */
 static bool
 is_old(const struct join *j, const struct xfrec_migration_state *state)

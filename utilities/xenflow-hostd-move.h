@@ -125,6 +125,8 @@ enum xf_move_phase move_phase(const struct join *, const struct move *);
 
 /* This host has reached 'stage'. */
 void move_say_stage(struct move *, const char *stage);
+/* Whether there is a row of Migration_State of it, from this host. */
+bool move_is_said(const struct join *, const struct move *);
 /* It can't go on; takes ownership of the sentence. */
 void move_say_error(struct move *, char *error);
 

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hmapx.h"
 #include "openvswitch/vlog.h"
 #include "ovsdb-idl.h"
 #include "timeval.h"
@@ -37,6 +38,7 @@ VLOG_DEFINE_THIS_MODULE(xenflow_manager_repair);
 
 #define ENDED_MAX 500           /* Records of ended migrations. */
 #define REPLAN_MS 60000         /* After a link's migration that failed. */
+#define CABLES_MS 1000          /* After a look for ways that found none. */
 
 /* ---- Leftovers. ---- */
 
@@ -136,28 +138,41 @@ was_tried(struct ovsdb_idl *idl, const struct xfrec_link *link)
     return false;
 }
 
+/* A pass over links that cables have failed. */
+struct pass {
+    struct ovsdb_idl *idl;
+    struct xf_plan_session *session; /* NULL: not needed yet. */
+    struct hmapx tried;         /* Links that have no other way. */
+};
+
 /* Whether there is another way for 'link'. */
 static bool
-has_other_way(struct ovsdb_idl *idl, const struct xfrec_link *link)
+has_other_way(struct pass *pass, const struct xfrec_link *link)
 {
-    struct xf_plan_session *s = xf_plan_session_create(idl, time_wall_msec());
     struct xf_plan way;
-    char *error = xf_plan_link(s, link, NULL, NULL, &way);
+    char *error;
     bool other = false;
 
+    if (!hmapx_add(&pass->tried, CONST_CAST(struct xfrec_link *, link))) {
+        return false;
+    }
+    if (!pass->session) {
+        pass->session = xf_plan_session_create(pass->idl, time_wall_msec());
+    }
+    error = xf_plan_link(pass->session, link, NULL, NULL, &way);
     if (!error) {
-        other = xf_plan_differs(idl, link, link->generation, &way);
+        other = xf_plan_differs(pass->idl, link, link->generation, &way);
         xf_plan_destroy(&way);
     }
     free(error);
-    xf_plan_session_destroy(s);
     return other;
 }
 
 /* A link whose way in use goes over 'cable', and that can have another. */
 static const struct xfrec_link *
-find_link_over(struct ovsdb_idl *idl, const struct xfrec_physical_link *cable)
+find_link_over(struct pass *pass, const struct xfrec_physical_link *cable)
 {
+    struct ovsdb_idl *idl = pass->idl;
     const struct xfrec_hop *hop;
 
     XFREC_HOP_FOR_EACH (hop, idl) {
@@ -167,29 +182,40 @@ find_link_over(struct ovsdb_idl *idl, const struct xfrec_physical_link *cable)
                 || is_end_of(cable, hop->host, hop->port2))
             && !xf_check_link_moves(idl, hop->link, NULL)
             && !was_tried(idl, hop->link)
-            && has_other_way(idl, hop->link)) {
+            && has_other_way(pass, hop->link)) {
             return hop->link;
         }
     }
     return NULL;
 }
 
-static const struct xfrec_link *
-find_broken(struct ovsdb_idl *idl, const char **cable_name)
+/* A link that is to take another way, and the cable that is why.  If there is
+ * none it looks again only after a while: planning costs, and rows change all
+ * the time. */
+static void
+find_broken(struct manager *mgr, struct manager_repair *repair)
 {
+    struct pass pass = { .idl = mgr->idl };
     const struct xfrec_physical_link *cable;
 
-    XFREC_PHYSICAL_LINK_FOR_EACH (cable, idl) {
-        if (has_failed(idl, cable)) {
-            const struct xfrec_link *link = find_link_over(idl, cable);
-
-            if (link) {
-                *cable_name = cable->name;
-                return link;
+    if (time_msec() < mgr->cables_ms) {
+        return;
+    }
+    hmapx_init(&pass.tried);
+    XFREC_PHYSICAL_LINK_FOR_EACH (cable, mgr->idl) {
+        if (has_failed(mgr->idl, cable)) {
+            repair->broken = find_link_over(&pass, cable);
+            repair->cable = cable;
+            if (repair->broken) {
+                break;
             }
         }
     }
-    return NULL;
+    if (!repair->broken && pass.session) {
+        mgr->cables_ms = time_msec() + CABLES_MS;
+    }
+    hmapx_destroy(&pass.tried);
+    xf_plan_session_destroy(pass.session);
 }
 
 /* Begins a migration of 'link' alone. */
@@ -210,41 +236,44 @@ move_link(const struct manager *mgr, const struct xfrec_link *link)
 /* ---- Both. ---- */
 
 bool
-manager_needs_repair(const struct manager *mgr)
+manager_find_repair(struct manager *mgr, struct manager_repair *repair)
 {
-    const char *cable;
-
-    return (find_router(mgr->idl) || find_link(mgr->idl)
-            || find_old(mgr->idl) || find_broken(mgr->idl, &cable));
+    memset(repair, 0, sizeof *repair);
+    repair->router = find_router(mgr->idl);
+    if (repair->router) {
+        return true;
+    }
+    repair->unused = find_link(mgr->idl);
+    if (repair->unused) {
+        return true;
+    }
+    repair->old = find_old(mgr->idl);
+    if (repair->old) {
+        return true;
+    }
+    find_broken(mgr, repair);
+    return repair->broken != NULL;
 }
 
 void
-manager_repair(const struct manager *mgr)
+manager_repair(const struct manager *mgr, const struct manager_repair *repair)
 {
-    const struct xfrec_router *router = find_router(mgr->idl);
-    const struct xfrec_migration *old = find_old(mgr->idl);
-    const struct xfrec_link *link = find_link(mgr->idl);
-    const char *cable = "";
-
-    if (router) {
+    if (repair->router) {
         VLOG_WARN("router %s has a destination or a lock, and no migration: "
-                  "both are removed", router->name);
-        xfrec_router_verify_migration(router);
-        xfrec_router_verify_destination(router);
-        xfrec_router_set_destination(router, NULL);
-        xfrec_router_set_migration(router, NULL);
-    } else if (link) {
+                  "both are removed", repair->router->name);
+        xfrec_router_verify_migration(repair->router);
+        xfrec_router_verify_destination(repair->router);
+        xfrec_router_set_destination(repair->router, NULL);
+        xfrec_router_set_migration(repair->router, NULL);
+    } else if (repair->unused) {
         VLOG_WARN("link %s has hops that aren't in use, and no migration: "
-                  "they are removed", link->name);
-        manager_take_down(mgr, link);
-    } else if (old) {
-        xfrec_migration_delete(old);
-    } else {
-        link = find_broken(mgr->idl, &cable);
-        if (link) {
-            VLOG_WARN("cable %s is down: link %s takes another way", cable,
-                      link->name);
-            move_link(mgr, link);
-        }
+                  "they are removed", repair->unused->name);
+        manager_take_down(mgr, repair->unused);
+    } else if (repair->old) {
+        xfrec_migration_delete(repair->old);
+    } else if (repair->broken) {
+        VLOG_WARN("cable %s is down: link %s takes another way",
+                  repair->cable->name, repair->broken->name);
+        move_link(mgr, repair->broken);
     }
 }

@@ -329,6 +329,7 @@ find_next(const struct manager *mgr)
 static void
 take_step(struct manager *mgr)
 {
+    struct manager_repair repair;
     struct manager_move *move;
 
     sync_moves(mgr);
@@ -337,9 +338,9 @@ take_step(struct manager *mgr)
             return;
         }
     }
-    if (manager_needs_repair(mgr)) {
+    if (manager_find_repair(mgr, &repair)) {
         begin(mgr, NULL, XF_MIGRATION_NONE, true);
-        manager_repair(mgr);
+        manager_repair(mgr, &repair);
         return;
     }
     mgr->seqno = ovsdb_idl_get_seqno(mgr->idl);

@@ -37,8 +37,9 @@
  * Which hosts are concerned has to be seen from rows alone, also when hops have
  * been removed and their hosts haven't carried that out: those that have hops
  * of its links, those that say something of its links or of itself (states go
- * when all is taken down), source and destination.  In prewire, only those on
- * the new ways, and these two: the old way may be what has failed. */
+ * when all is taken down), source and destination.  In prewire and undoing,
+ * only those on the new ways, and these two: the old way may be what has
+ * failed. */
 
 const struct xfrec_link **
 manager_links(struct ovsdb_idl *idl, const struct xfrec_migration *row,
@@ -111,7 +112,7 @@ find_host(struct ovsdb_idl *idl, const char *name)
 /* ---- Who has to acknowledge. ---- */
 
 /* Hosts of hops of 'link', and those that say something of it; if 'only_new',
- * hosts of the hops that aren't in use yet. */
+ * of those that aren't in use yet. */
 static void
 add_link(struct ovsdb_idl *idl, const struct xfrec_link *link, bool only_new,
          struct sset *names)
@@ -121,12 +122,13 @@ add_link(struct ovsdb_idl *idl, const struct xfrec_link *link, bool only_new,
 
     XFREC_HOP_FOR_EACH (hop, idl) {
         if (hop->link == link
-            && (!only_new || hop->generation != link->generation)) {
+            && (!only_new || hop->generation > link->generation)) {
             sset_add(names, hop->host->name);
         }
     }
     XFREC_LINK_STATE_FOR_EACH (state, idl) {
-        if (!only_new && uuid_equals(&state->link, &link->header_.uuid)) {
+        if (uuid_equals(&state->link, &link->header_.uuid)
+            && (!only_new || state->generation > link->generation)) {
             sset_add(names, state->host);
         }
     }
@@ -136,7 +138,8 @@ static void
 add_concerned(struct ovsdb_idl *idl, const struct xfrec_migration *row,
               const struct xfrec_link **links, size_t n, struct sset *names)
 {
-    bool only_new = !strcmp(row->stage, "prewire");
+    bool only_new = (!strcmp(row->stage, "prewire")
+                     || !strcmp(row->stage, "undoing"));
     const struct xfrec_migration_state *state;
 
     for (size_t i = 0; i < n; i++) {
@@ -155,9 +158,11 @@ add_concerned(struct ovsdb_idl *idl, const struct xfrec_migration *row,
     }
 }
 
-/* Which hosts of 'names' haven't carried out 'number', or NULL. */
+/* Which hosts of 'names' haven't carried out 'number', as far as 'links' are
+ * concerned, or NULL. */
 static char *
-find_late(const struct manager *mgr, const struct sset *names, int64_t number)
+find_late(const struct manager *mgr, const struct sset *names,
+          const struct xfrec_link **links, size_t n, int64_t number)
 {
     struct ds all = DS_EMPTY_INITIALIZER;
     const char **sorted = sset_sort(names);
@@ -169,7 +174,8 @@ find_late(const struct manager *mgr, const struct sset *names, int64_t number)
         if (host && xf_host_is_wanted(host)) {
             xf_late_put(mgr->idl, host->name, number, &ds);
         } else if (host && host->enabled && !strcmp(host->kind, "openflow")) {
-            char *why = xf_openflow_late(mgr->openflow, host->name, number);
+            char *why = xf_openflow_late(mgr->openflow, host->name, links, n,
+                                         number);
 
             ds_put_cstr(&ds, why ? why : "");
             free(why);
@@ -376,7 +382,7 @@ manager_see(const struct manager *mgr, const struct xfrec_migration *row,
         view->refusal = find_refusal(idl, row);
     } else {
         add_concerned(idl, row, links, n, &names);
-        view->late = find_late(mgr, &names, move->awaited);
+        view->late = find_late(mgr, &names, links, n, move->awaited);
         view->unproven = find_unproven(idl, row, links, n);
         see_table(idl, row, seen);
     }

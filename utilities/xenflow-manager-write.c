@@ -76,6 +76,8 @@ write_lay(const struct manager *mgr, const struct xfrec_migration *row)
     const struct xfrec_link **links = manager_links(mgr->idl, row, &n);
     char *error = NULL;
 
+    /* Whoever takes VLANs raises it: they are free only if nobody has. */
+    xfrec_xf_global_verify_cfg(xfrec_xf_global_first(mgr->idl));
     for (size_t i = 0; i < n && !error; i++) {
         error = lay_link(mgr, row, links[i], s);
         if (error) {

@@ -89,6 +89,8 @@ struct manager {
 
     unsigned int seqno;         /* Of the IDL when nothing was left to do. */
     long long int next_ms;      /* When something may be due all the same. */
+    long long int cables_ms;    /* Not before: other ways for links over cables
+                                 * that are down. */
 };
 
 /* xenflow-manager-run.c */
@@ -127,9 +129,16 @@ bool manager_report(const struct manager *, const struct xfrec_migration *,
                     const struct manager_move *);
 void manager_take_down(const struct manager *, const struct xfrec_link *);
 
-/* xenflow-manager-repair.c: writes at most one repair into the transaction;
- * false: there is nothing to repair, or 'txn' is NULL and there is. */
-bool manager_needs_repair(const struct manager *);
-void manager_repair(const struct manager *);
+/* xenflow-manager-repair.c: finds what is to be repaired, of which one thing
+ * is written into a transaction; good until the database next runs. */
+struct manager_repair {
+    const struct xfrec_router *router; /* Has a lock or a destination. */
+    const struct xfrec_link *unused; /* Has hops that aren't in use. */
+    const struct xfrec_migration *old; /* A record too many. */
+    const struct xfrec_link *broken; /* Is to take another way. */
+    const struct xfrec_physical_link *cable; /* Which is down. */
+};
+bool manager_find_repair(struct manager *, struct manager_repair *);
+void manager_repair(const struct manager *, const struct manager_repair *);
 
 #endif /* xenflow-manager.h */

@@ -90,7 +90,11 @@ struct of_switch {
     int64_t sent;               /* Of the rows that were carried out last. */
     int64_t asked;              /* Which 'barrier' stands for. */
     int64_t acked;
-    char *error;                /* Why a hop can't be, or NULL. */
+    bool refused;               /* A flow, since all were sent: what it has
+                                 * isn't known. */
+    char *error;                /* Why it refused one, until it takes all. */
+    struct shash errors;        /* By the name of a link: why a hop of that
+                                 * can't be. */
 };
 
 struct xf_openflow {
@@ -210,6 +214,23 @@ set_error(struct of_switch *sw, char *error)
     sw->error = error;
 }
 
+/* Takes 'errors' over. */
+static void
+set_errors(struct of_switch *sw, struct shash *errors)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, errors) {
+        const char *old = shash_find_data(&sw->errors, node->name);
+
+        if (!old || strcmp(old, node->data)) {
+            VLOG_WARN("switch %s: %s", sw->name, (const char *) node->data);
+        }
+    }
+    shash_swap(&sw->errors, errors);
+    shash_clear_free_data(errors);
+}
+
 static bool
 find_port(const struct of_switch *sw, const char *name, ofp_port_t *port)
 {
@@ -250,34 +271,34 @@ no_port(const struct xfrec_hop *hop, const char *port)
                      hop->link->name);
 }
 
-/* Makes 'flows' those of the rows.  Returns a sentence if one can't be. */
-static char *
+/* Makes 'flows' those of the rows, and 'errors' sentences, by link, of those
+ * that can't be. */
+static void
 want_flows(const struct of_switch *sw, struct ovsdb_idl *idl,
-           struct hmap *flows)
+           struct hmap *flows, struct shash *errors)
 {
     const struct xfrec_hop *hop;
-    char *error = NULL;
 
     XFREC_HOP_FOR_EACH (hop, idl) {
         ofp_port_t port1, port2;
+        char *error = NULL;
 
         if (strcmp(hop->host->name, sw->name)) {
             continue;
         } else if (!find_port(sw, hop->port1, &port1)) {
-            free(error);
             error = no_port(hop, hop->port1);
         } else if (!find_port(sw, hop->port2, &port2)) {
-            free(error);
             error = no_port(hop, hop->port2);
         } else if (hmap_count(flows) + 2 > FLOWS_MAX) {
-            free(error);
             error = xasprintf("more than %d flows are wanted", FLOWS_MAX);
         } else {
             want_flow(flows, hop, port1, hop->vlan1, port2, hop->vlan2);
             want_flow(flows, hop, port2, hop->vlan2, port1, hop->vlan1);
         }
+        if (error) {
+            free(shash_replace(errors, hop->link->name, error));
+        }
     }
-    return error;
 }
 
 /* Sends what differs, new flows first, and takes 'flows' over. */
@@ -317,8 +338,19 @@ static void
 carry_out(struct of_switch *sw, struct ovsdb_idl *idl, int64_t number)
 {
     struct hmap flows = HMAP_INITIALIZER(&flows);
+    struct shash errors = SHASH_INITIALIZER(&errors);
 
-    set_error(sw, want_flows(sw, idl, &flows));
+    if (sw->refused) {
+        /* All is tried again, as in a new connection; the barrier under way
+         * doesn't stand for that. */
+        sw->refused = false;
+        flows_clear(&sw->flows);
+        sw->stage = OF_FLOWS;
+        sw->barrier = 0;
+    }
+    want_flows(sw, idl, &flows, &errors);
+    set_errors(sw, &errors);
+    shash_destroy(&errors);
     update_flows(sw, &flows);
     hmap_destroy(&flows);
     sw->sent = number;
@@ -334,6 +366,7 @@ ask_ports(struct of_switch *sw)
 {
     simap_clear(&sw->ports);
     flows_clear(&sw->flows);
+    sw->refused = false;
     sw->acked = sw->sent = -1;
     sw->stage = OF_PORTS;
     rconn_send(sw->rconn,
@@ -392,7 +425,8 @@ receive_ports(struct of_switch *sw, const struct ofp_header *oh)
     }
 }
 
-/* Removes flows with our cookie that nobody wants. */
+/* Removes flows with our cookie that nobody wants; none while it refuses one,
+ * which may be why others are of use. */
 static void
 receive_flows(struct of_switch *sw, const struct ofp_header *oh)
 {
@@ -400,6 +434,9 @@ receive_flows(struct of_switch *sw, const struct ofp_header *oh)
     struct ofputil_flow_stats fs;
     struct ofpbuf ofpacts;
 
+    if (sw->refused) {
+        return;
+    }
     ofpbuf_init(&ofpacts, 64);
     while (!ofputil_decode_flow_stats_reply(&fs, &b, false, &ofpacts)) {
         struct of_flow stale = {
@@ -414,14 +451,14 @@ receive_flows(struct of_switch *sw, const struct ofp_header *oh)
     ofpbuf_uninit(&ofpacts);
 }
 
+/* It keeps what it has; with the next rows, all is tried again. */
 static void
 receive_error(struct of_switch *sw, const struct ofp_header *oh)
 {
     struct ofpbuf payload;
     enum ofperr error = ofperr_decode_msg(oh, &payload);
 
-    /* With the next rows, all is tried again. */
-    flows_clear(&sw->flows);
+    sw->refused = true;
     set_error(sw, xasprintf("it refuses a flow (%s)", ofperr_get_name(error)));
     ofpbuf_uninit(&payload);
 }
@@ -443,7 +480,8 @@ receive_barrier(struct xf_openflow *of, struct of_switch *sw, ovs_be32 xid)
         send_barrier(sw);
     } else {
         sw->stage = OF_READY;
-        if (!sw->error) {
+        if (!sw->refused) {
+            set_error(sw, NULL);
             sw->acked = sw->asked;
             of->seqno++;
         }
@@ -515,6 +553,7 @@ switch_destroy(struct of_switch *sw)
     simap_destroy(&sw->ports);
     flows_clear(&sw->flows);
     hmap_destroy(&sw->flows);
+    shash_destroy_free_data(&sw->errors);
     free(sw->error);
     free(sw->target);
     free(sw->name);
@@ -534,6 +573,7 @@ switch_create(struct xf_openflow *of, const char *name, const char *target)
     sw->acked = sw->sent = -1;
     simap_init(&sw->ports);
     hmap_init(&sw->flows);
+    shash_init(&sw->errors);
     shash_add(&of->switches, name, sw);
 }
 
@@ -626,9 +666,10 @@ xf_openflow_wait(struct xf_openflow *of)
 
 char *
 xf_openflow_late(const struct xf_openflow *of, const char *name,
-                 int64_t number)
+                 const struct xfrec_link **links, size_t n, int64_t number)
 {
     const struct of_switch *sw = shash_find_data(&of->switches, name);
+    const char *error;
 
     if (!sw) {
         return xstrdup("no usable address");
@@ -636,11 +677,16 @@ xf_openflow_late(const struct xf_openflow *of, const char *name,
         return xasprintf("not connected at %s", sw->target);
     } else if (sw->error) {
         return xstrdup(sw->error);
-    } else if (sw->acked < number) {
-        return xasprintf("OpenFlow at %"PRId64" of %"PRId64,
-                         MAX(sw->acked, 0), number);
     }
-    return NULL;
+    for (size_t i = 0; i < n; i++) {
+        error = shash_find_data(&sw->errors, links[i]->name);
+        if (error) {
+            return xstrdup(error);
+        }
+    }
+    return (sw->acked >= number ? NULL
+            : xasprintf("OpenFlow at %"PRId64" of %"PRId64,
+                        MAX(sw->acked, 0), number));
 }
 
 unsigned int

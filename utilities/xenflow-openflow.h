@@ -32,7 +32,9 @@
  * one a part of the hop's UUID.
  *
  * Acknowledgement.  Flows are sent when rows change, then a barrier; its answer
- * stands for XF_Global:cfg at that time.
+ * stands for XF_Global:cfg at that time.  A link whose hops can't be (a port
+ * is missing) is late, others aren't; a flow that the switch refuses makes all
+ * late, and while it does, nothing that it has is removed.
  *
  * When something dies.  The switch keeps its flows when the manager goes away.
  * On a new connection all wanted flows are added, which changes nothing where
@@ -42,10 +44,12 @@
  * One thread. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct ovsdb_idl;
 struct xf_openflow;
+struct xfrec_link;
 
 #define XF_OPENFLOW_COOKIE 0x58464850
 
@@ -56,9 +60,10 @@ void xf_openflow_destroy(struct xf_openflow *);
 void xf_openflow_run(struct xf_openflow *, struct ovsdb_idl *);
 void xf_openflow_wait(struct xf_openflow *);
 
-/* Why switch 'name' hasn't acknowledged 'number' yet, to be freed; NULL: it
- * has. */
+/* Why switch 'name' hasn't acknowledged 'number' yet as far as the 'n' of
+ * 'links' are concerned, to be freed; NULL: it has. */
 char *xf_openflow_late(const struct xf_openflow *, const char *name,
+                       const struct xfrec_link **links, size_t n,
                        int64_t number);
 
 /* Grows with each acknowledgement. */

@@ -25,6 +25,7 @@
 #include "ovsdb-idl-provider.h"
 #include "timeval.h"
 #include "util.h"
+#include "xenflow-check.h"
 #include "xenflow-plan.h"
 
 /* Virtual links: their ways are made and changed in the transaction that adds a
@@ -36,18 +37,39 @@
  * a better one: that is for link-plan.
  *
  * A new way takes what is up.  Where that doesn't lead to the other end, it takes
- * what is there: a file is imported before its hosts join. */
+ * what is there: a file is imported before its hosts join.
+ *
+ * VLANs are free or taken by what the rows said.  So that two writers don't
+ * take the same, who gives one to a hop, a segment or an edge port verifies
+ * XF_Global:cfg and raises it, as xenflow-manager does. */
 
 /* Rows of Link that were set otherwise than they were, rows of Router that have
  * another host, and whether trunks changed. */
 static struct hmapx changed = HMAPX_INITIALIZER(&changed);
 static bool trunks_changed;
+static bool vlans_changed;
 
 void
 xf_wire_none(void)
 {
     hmapx_clear(&changed);
     trunks_changed = false;
+    vlans_changed = false;
+}
+
+/* Whether XF_Global:cfg has to be raised. */
+bool
+xf_wire_raises(void)
+{
+    return vlans_changed;
+}
+
+/* This transaction holds only if no other one gives VLANs away meanwhile. */
+static void
+claim_vlans(struct ovsdb_idl *idl)
+{
+    xfrec_xf_global_verify_cfg(xfrec_xf_global_first(idl));
+    vlans_changed = true;
 }
 
 void
@@ -102,16 +124,27 @@ has_hops(struct ovsdb_idl *idl, const struct xfrec_link *link)
     return n > 0;
 }
 
-/* Whoever migrates a router has its links. */
+/* Whoever migrates a link, or a router that has it, has its ways. */
 static char * OVS_WARN_UNUSED_RESULT
-check_still(const struct xfrec_link *link)
+check_still(struct ovsdb_idl *idl, const struct xfrec_link *link)
 {
     const struct xfrec_router *router = xf_plan_moving(link);
+    const struct xfrec_migration *row;
 
-    return (router ? xasprintf("link '%s' can't be changed while its router "
-                               "'%s' moves (migration '%s'): wait until that "
-                               "has ended", link->name, router->name,
-                               router->migration->name) : NULL);
+    if (router) {
+        return xasprintf("link '%s' can't be changed while its router "
+                         "'%s' moves (migration '%s'): wait until that "
+                         "has ended", link->name, router->name,
+                         router->migration->name);
+    }
+    XFREC_MIGRATION_FOR_EACH (row, idl) {
+        if (row->link == link && !xf_check_is_ended(row)) {
+            return xasprintf("link '%s' can't be changed while it takes "
+                             "another way: wait until that has ended, or "
+                             "migration-cancel %s", link->name, link->name);
+        }
+    }
+    return NULL;
 }
 
 /* Gives 'link' the way 'plan' in place of what it has. */
@@ -121,6 +154,7 @@ replace_way(struct ctl_context *ctx, const struct xfrec_link *link,
 {
     int64_t generation = xf_plan_next_generation(ctx->idl, link);
 
+    claim_vlans(ctx->idl);
     xf_plan_remove(ctx->idl, link, XF_PLAN_ALL);
     xf_plan_insert(ctx->txn, link, generation, plan);
     xfrec_link_set_generation(link, generation);
@@ -152,7 +186,7 @@ wire_link(struct ctl_context *ctx, struct xf_plan_session *session,
         return error;
     }
     if (xf_plan_differs(ctx->idl, link, link->generation, &plan)) {
-        error = check_still(link);
+        error = check_still(ctx->idl, link);
         if (!error) {
             replace_way(ctx, link, &plan);
         }
@@ -183,7 +217,7 @@ xf_wire(struct ctl_context *ctx)
             continue;
         } else if (!is_placed(link)) {
             if (has_hops(ctx->idl, link)) {
-                error = check_still(link);
+                error = check_still(ctx->idl, link);
                 if (!error) {
                     xf_plan_remove(ctx->idl, link, XF_PLAN_ALL);
                 }
@@ -203,7 +237,7 @@ xf_wire(struct ctl_context *ctx)
 
 /* Whether rows that are about to be removed can be spared; 'gone' has them. */
 char *
-xf_link_check_removal(const struct hmapx *gone)
+xf_link_check_removal(struct ovsdb_idl *idl, const struct hmapx *gone)
 {
     struct hmapx_node *node;
 
@@ -211,14 +245,25 @@ xf_link_check_removal(const struct hmapx *gone)
         const struct ovsdb_idl_row *row = node->data;
 
         if (row->table->class_ == &xfrec_table_link) {
-            char *error = check_still(CONTAINER_OF(row, struct xfrec_link,
-                                                   header_));
+            const struct xfrec_link *link
+                = CONTAINER_OF(row, struct xfrec_link, header_);
+            char *error = check_still(idl, link);
+
             if (error) {
                 return error;
             }
         }
     }
     return NULL;
+}
+
+/* Whether 'port' of 'hop' is the edge port where the link ends. */
+static bool
+is_edge(const struct xfrec_hop *hop, const char *port)
+{
+    const struct xfrec_edge_port *edge = hop->link->edge;
+
+    return edge && edge->host == hop->host && !strcmp(edge->port, port);
 }
 
 /* A VLAN that is about to become that of a segment, or of an edge port of 'host'
@@ -229,13 +274,12 @@ xf_link_check_vlan(struct ovsdb_idl *idl, int64_t vlan, xf_row *host)
     const struct xfrec_link *first = NULL;
     const struct xfrec_hop *hop;
 
+    if (vlan) {
+        claim_vlans(idl);
+    }
     XFREC_HOP_FOR_EACH (hop, idl) {
-        bool is_side1 = hop->vlan1 == vlan
-            && !(hop->link->edge && !strcmp(hop->link->edge->port,
-                                            hop->port1));
-        bool is_side2 = hop->vlan2 == vlan
-            && !(hop->link->edge && !strcmp(hop->link->edge->port,
-                                            hop->port2));
+        bool is_side1 = hop->vlan1 == vlan && !is_edge(hop, hop->port1);
+        bool is_side2 = hop->vlan2 == vlan && !is_edge(hop, hop->port2);
 
         if (vlan && (is_side1 || is_side2)
             && (!host || host == &hop->host->header_)
@@ -267,7 +311,7 @@ plan_again(struct ctl_context *ctx, struct xf_plan_session *session,
            const struct xfrec_link *link)
 {
     struct xf_plan plan;
-    char *error = check_still(link);
+    char *error = check_still(ctx->idl, link);
 
     error = error ? error : xf_plan_link(session, link, NULL, NULL, &plan);
     if (error) {

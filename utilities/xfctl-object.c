@@ -312,7 +312,7 @@ xf_object_remove(struct ctl_context *ctx, const struct xf_kind *kind,
     xf_object_name(ctx->idl, kind, row, &name);
     collect(ctx, row, all, &gone, &users);
     error = find_user(ctx, kind, ds_cstr(&name), &gone, &users);
-    error = error ? error : xf_link_check_removal(&gone);
+    error = error ? error : xf_link_check_removal(ctx->idl, &gone);
     if (!error) {
         if (kind->table == &xfrec_table_host) {
             remove_states(ctx, ds_cstr(&name));

@@ -147,6 +147,75 @@ find_unknown(struct ovsdb_idl *idl, const struct svec *names)
     return NULL;
 }
 
+struct candidate {
+    const struct xfrec_host *host;
+    size_t n_routers;
+};
+
+static int
+compare_candidates(const void *a_, const void *b_)
+{
+    const struct candidate *a = a_, *b = b_;
+
+    return (a->n_routers < b->n_routers ? -1
+            : a->n_routers > b->n_routers ? 1
+            : strcmp(a->host->name, b->host->name));
+}
+
+/* Hosts of 'names' (none: any) where 'router' isn't, those with the fewest
+ * routers first; to be freed. */
+static struct candidate *
+find_candidates(struct ovsdb_idl *idl, const struct xfrec_router *router,
+                const struct svec *names, size_t *n)
+{
+    struct candidate *candidates = NULL;
+    const struct xfrec_host *host;
+    size_t allocated = 0;
+
+    *n = 0;
+    XFREC_HOST_FOR_EACH (host, idl) {
+        if (host == router->host || strcmp(host->kind, "xenflow")
+            || (names->n && !svec_contains(names, host->name))) {
+            continue;
+        }
+        if (*n >= allocated) {
+            candidates = x2nrealloc(candidates, &allocated,
+                                    sizeof *candidates);
+        }
+        candidates[*n].host = host;
+        candidates[(*n)++].n_routers = count_routers(idl, host);
+    }
+    if (*n) {
+        qsort(candidates, *n, sizeof *candidates, compare_candidates);
+    }
+    return candidates;
+}
+
+/* Whether 'router' can move to 'host'; if not, the first reason goes to
+ * 'reasons'.  Ways, which cost most, come last. */
+static bool
+is_possible(struct ovsdb_idl *idl, const struct xfrec_router *router,
+            const struct xfrec_host *host, struct svec *reasons)
+{
+    const char *technique = xf_check_technique(router);
+    struct svec against = SVEC_EMPTY_INITIALIZER;
+    long long int now_ms = time_wall_msec();
+    bool possible;
+
+    xf_check_router_place(idl, router, host, technique, NULL, now_ms,
+                          &against);
+    if (!against.n) {
+        xf_check_router_move(idl, router, host, technique, NULL, now_ms,
+                             &against);
+    }
+    possible = !against.n;
+    if (!possible) {
+        svec_add(reasons, against.names[0]);
+    }
+    svec_destroy(&against);
+    return possible;
+}
+
 /* Chooses that host of 'to' (names with commas; NULL or "": any) for 'router'
  * that has the fewest routers of those that nothing speaks against.  Returns a
  * sentence if there is none. */
@@ -156,8 +225,9 @@ xf_watch_choose(struct ovsdb_idl *idl, const struct xfrec_router *router,
 {
     struct svec names = SVEC_EMPTY_INITIALIZER;
     struct svec reasons = SVEC_EMPTY_INITIALIZER;
-    const struct xfrec_host *host;
+    struct candidate *candidates;
     char *error = NULL;
+    size_t n;
 
     *best = NULL;
     for (const char *p = to ? to : ""; *p; ) {
@@ -168,24 +238,11 @@ xf_watch_choose(struct ovsdb_idl *idl, const struct xfrec_router *router,
     }
     svec_sort_unique(&names);
     error = find_unknown(idl, &names);
-    XFREC_HOST_FOR_EACH (host, idl) {
-        struct svec against = SVEC_EMPTY_INITIALIZER;
-
-        if (host == router->host || strcmp(host->kind, "xenflow")
-            || (names.n && !svec_contains(&names, host->name))) {
-            continue;
+    candidates = find_candidates(idl, router, &names, &n);
+    for (size_t i = 0; i < n && !error && !*best; i++) {
+        if (is_possible(idl, router, candidates[i].host, &reasons)) {
+            *best = candidates[i].host;
         }
-        xf_check_router_move(idl, router, host, xf_check_technique(router),
-                             NULL, time_wall_msec(), &against);
-        if (against.n) {
-            svec_add(&reasons, against.names[0]);
-        } else if (!*best || count_routers(idl, host)
-                             < count_routers(idl, *best)
-                   || (count_routers(idl, host) == count_routers(idl, *best)
-                       && strcmp(host->name, (*best)->name) < 0)) {
-            *best = host;
-        }
-        svec_destroy(&against);
     }
     if (!*best && !error) {
         svec_sort_unique(&reasons);
@@ -194,6 +251,7 @@ xf_watch_choose(struct ovsdb_idl *idl, const struct xfrec_router *router,
                           router->name, reasons.n ? ":\n  " : "", list);
         free(list);
     }
+    free(candidates);
     svec_destroy(&names);
     svec_destroy(&reasons);
     return error;
@@ -275,6 +333,42 @@ insert_job(struct ovsdb_idl *idl, struct ovsdb_idl_txn *txn,
     return row;
 }
 
+/* Fails if 'emptied' has a router, or gets one. */
+static void
+check_empty(struct ovsdb_idl *idl)
+{
+    const struct xfrec_router *router;
+
+    XFREC_ROUTER_FOR_EACH (router, idl) {
+        if ((router->host && !strcmp(router->host->name, emptied))
+            || (router->destination
+                && !strcmp(router->destination->name, emptied))) {
+            ctl_fatal("host '%s' isn't empty: router '%s' has come there "
+                      "meanwhile; give the command again to move that, too",
+                      emptied, router->name);
+        }
+    }
+}
+
+/* Switches 'emptied' off, if it still is empty when that is committed. */
+static void
+set_power_off(struct ovsdb_idl *idl)
+{
+    const struct xfrec_router *router;
+    const struct xfrec_host *host;
+
+    check_empty(idl);
+    XFREC_ROUTER_FOR_EACH (router, idl) {
+        xfrec_router_verify_host(router);
+        xfrec_router_verify_destination(router);
+    }
+    XFREC_HOST_FOR_EACH (host, idl) {
+        if (!strcmp(host->name, emptied)) {
+            xfrec_host_set_power(host, "off");
+        }
+    }
+}
+
 /* Commits 'job' (NULL: host 'emptied' goes off); waits while others change the
  * database. */
 static struct uuid
@@ -284,7 +378,6 @@ commit_job(struct ovsdb_idl *idl, const struct job *job)
         struct ovsdb_idl_txn *txn = ovsdb_idl_txn_create(idl);
         struct xfrec_migration *row = NULL;
         enum ovsdb_idl_txn_status status;
-        const struct xfrec_host *host;
         struct uuid uuid = UUID_ZERO;
 
         ovsdb_idl_txn_add_comment(txn, "xfctl: migration");
@@ -292,11 +385,7 @@ commit_job(struct ovsdb_idl *idl, const struct job *job)
             row = insert_job(idl, txn, job);
             uuid = row->header_.uuid;
         } else {
-            XFREC_HOST_FOR_EACH (host, idl) {
-                if (!strcmp(host->name, emptied)) {
-                    xfrec_host_set_power(host, "off");
-                }
-            }
+            set_power_off(idl);
         }
         status = ovsdb_idl_txn_commit_block(txn);
         if (status == TXN_SUCCESS && row) {
@@ -453,6 +542,7 @@ xf_watch_run(struct ovsdb_idl *idl, long long int deadline_ms)
         }
     }
     if (emptied) {
+        check_empty(idl);
         printf("%s is empty: %"PRIuSIZE" routers moved in %.3f s\n", emptied,
                n_jobs, (time_msec() - begun_ms) / 1000.0);
         if (power_off) {

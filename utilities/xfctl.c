@@ -485,9 +485,9 @@ try_once(const char *args, struct ctl_command *commands, size_t n,
         if (xf_dry_run) {
             ovsdb_idl_txn_set_dry_run(txn);
         }
-        if (xf_wait) {
+        if (xf_wait || xf_wire_raises()) {
             ovsdb_idl_txn_increment(txn, &global->header_,
-                                    &xfrec_xf_global_col_cfg, true);
+                                    &xfrec_xf_global_col_cfg, xf_wait);
         }
         status = ovsdb_idl_txn_commit_block(txn);
     }

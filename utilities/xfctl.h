@@ -145,10 +145,12 @@ char *xf_place(struct ctl_context *, xf_row *router) OVS_WARN_UNUSED_RESULT;
 /* xfctl-link.c: what was set otherwise than it was, and the ways that links get
  * for it once all commands have run. */
 void xf_wire_none(void);
+bool xf_wire_raises(void);
 void xf_wire_later(xf_row *);
 bool xf_wire_depends(const struct xf_kind *, const struct xf_field *);
 char *xf_wire(struct ctl_context *) OVS_WARN_UNUSED_RESULT;
-char *xf_link_check_removal(const struct hmapx *gone) OVS_WARN_UNUSED_RESULT;
+char *xf_link_check_removal(struct ovsdb_idl *, const struct hmapx *gone)
+    OVS_WARN_UNUSED_RESULT;
 char *xf_link_check_vlan(struct ovsdb_idl *, int64_t vlan, xf_row *host)
     OVS_WARN_UNUSED_RESULT;
 struct json *xf_link_to_json(struct ovsdb_idl *, const struct xfrec_link *,
