@@ -169,10 +169,10 @@ class Capture:
 
     def __init__(self, host, port):
         with system.Inside(host.netns):
-            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
-                                        socket.htons(ETH_P_ALL))
-        self.socket.bind((port, ETH_P_ALL))
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        # Before the first frame comes.
         self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        self.socket.bind((port, ETH_P_ALL))
         self.socket.settimeout(0.5)
 
     def frames(self, seconds):
