@@ -17,6 +17,7 @@
 
 #include "engine/db.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,53 +157,17 @@ hop_of_row(const struct xf_db *db, const struct xfrec_hop *row,
     set_side(db, &hop->sides[1], row->port2, row->vlan2, link->edge);
 }
 
-/* Looks again at interfaces that get their VLAN from a hop. */
-static void
-look_at_interfaces(struct xf_db *db)
-{
-    const struct xfrec_interface *iface;
-
-    XFREC_INTERFACE_FOR_EACH (iface, db->idl) {
-        if (!iface->segment) {
-            xf_db_row(db, &xf_db_tables[1], &iface->header_, false);
-        }
-    }
-}
-
-/* Takes the hops as they are, once all are known. */
-void
-xf_db_links_run(struct xf_db *db)
-{
-    const struct xfrec_hop *row;
-    struct xf_hop *hops;
-    size_t n = 0, n_rows = 0;
-
-    if (!db->links_changed || !db->in_step) {
-        return;
-    }
-    db->links_changed = false;
-    hops = xcalloc(XF_HOPS_MAX, sizeof *hops);
-    XFREC_HOP_FOR_EACH (row, db->idl) {
-        if (is_ours(db, row)) {
-            if (n < XF_HOPS_MAX) {
-                hop_of_row(db, row, &hops[n++]);
-            }
-            n_rows++;
-        }
-    }
-    if (n < n_rows) {
-        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
-
-        VLOG_ERR_RL(&rl, "database XenFlow: %"PRIuSIZE" hops of links for "
-                    "this host, of which the first %d are taken: have some "
-                    "links go by other hosts", n_rows, XF_HOPS_MAX);
-    }
-    xf_links_set(db->engine, hops, n);
-    free(hops);
-    look_at_interfaces(db);
-}
-
 /* ---- The VLAN of an interface. ---- */
+
+/* An interface that is, or was, an end of hops of ours. */
+struct link_end {
+    struct hmap_node node;      /* In 'link_ends' of struct xf_db. */
+    struct uuid uuid;           /* Of the interface's row. */
+    const struct xfrec_hop *hop; /* While link_ends_refresh() runs. */
+    bool is_there, was_there;
+    uint16_t vlan, was_vlan;
+    bool changed;               /* Since the interface was looked at. */
+};
 
 /* Stores the VLAN of the side of 'hop' at 'iface'; false if it isn't there. */
 static bool
@@ -231,30 +196,235 @@ is_better(const struct xfrec_hop *a, const struct xfrec_hop *b, bool at_host)
     return a_used != b_used ? a_used : a->generation > b->generation;
 }
 
+static struct link_end *
+find_end(const struct xf_db *db, const struct uuid *uuid)
+{
+    struct link_end *end;
+
+    HMAP_FOR_EACH_WITH_HASH (end, node, uuid_hash(uuid), &db->link_ends) {
+        if (uuid_equals(&end->uuid, uuid)) {
+            return end;
+        }
+    }
+    return NULL;
+}
+
+/* 'hop' may say where 'iface', which may be NULL, is. */
+static void
+look_at_end(struct xf_db *db, const struct xfrec_hop *hop,
+            const struct xfrec_interface *iface)
+{
+    uint16_t vlan;
+
+    if (!iface || !iface->router || !hop_vlan(hop, iface, &vlan)) {
+        return;
+    }
+
+    const struct uuid *uuid = &iface->header_.uuid;
+    const struct xfrec_host *host = iface->router->host;
+    struct link_end *end = find_end(db, uuid);
+    if (!end) {
+        end = xzalloc(sizeof *end);
+        end->uuid = *uuid;
+        hmap_insert(&db->link_ends, &end->node, uuid_hash(uuid));
+    }
+    if (!end->is_there
+        || is_better(hop, end->hop,
+                     host && uuid_equals(&host->header_.uuid,
+                                         &db->host_uuid))) {
+        end->is_there = true;
+        end->hop = hop;
+        end->vlan = vlan;
+    }
+}
+
+/* Makes the ends those of the rows as they are. */
+static void
+link_ends_refresh(struct xf_db *db)
+{
+    unsigned int seqno = ovsdb_idl_get_seqno(db->idl);
+    const struct xfrec_hop *hop;
+    struct link_end *end;
+
+    if (seqno == db->link_ends_seqno) {
+        return;
+    }
+    db->link_ends_seqno = seqno;
+    HMAP_FOR_EACH (end, node, &db->link_ends) {
+        end->was_there = end->is_there;
+        end->was_vlan = end->vlan;
+        end->is_there = false;
+    }
+    XFREC_HOP_FOR_EACH (hop, db->idl) {
+        if (is_ours(db, hop) && hop->position < XF_PLAN_TRANSFER) {
+            look_at_end(db, hop, hop->link->interface1);
+            look_at_end(db, hop, hop->link->interface2);
+        }
+    }
+    HMAP_FOR_EACH (end, node, &db->link_ends) {
+        end->changed = (end->changed || end->is_there != end->was_there
+                        || (end->is_there && end->vlan != end->was_vlan));
+    }
+}
+
+/* Looks again at interfaces that get another VLAN from a hop, or none. */
+static void
+look_at_interfaces(struct xf_db *db)
+{
+    const struct xfrec_interface *iface;
+    struct link_end *end, *next;
+
+    link_ends_refresh(db);
+    HMAP_FOR_EACH_SAFE (end, next, node, &db->link_ends) {
+        if (end->changed) {
+            end->changed = false;
+            iface = xfrec_interface_get_for_uuid(db->idl, &end->uuid);
+            if (iface && !iface->segment) {
+                xf_db_row(db, &xf_db_tables[1], &iface->header_, false);
+            }
+        }
+        if (!end->is_there) {
+            hmap_remove(&db->link_ends, &end->node);
+            free(end);
+        }
+    }
+}
+
 /* Stores the VLAN on this host of 'iface', which is in a link; false if the
  * link has no hop here (yet). */
 bool
 xf_db_link_vlan(const struct xf_db *db, const struct xfrec_interface *iface,
                 uint16_t *vlanp)
 {
-    const struct xfrec_router *router = iface->router;
-    const struct xfrec_hop *hop, *best = NULL;
-    bool at_host = router->host && uuid_equals(&router->host->header_.uuid,
-                                               &db->host_uuid);
+    const struct link_end *end;
 
-    XFREC_HOP_FOR_EACH (hop, db->idl) {
-        uint16_t vlan;
+    link_ends_refresh(CONST_CAST(struct xf_db *, db));
+    end = find_end(db, &iface->header_.uuid);
+    if (!end || !end->is_there) {
+        return false;
+    }
+    *vlanp = end->vlan;
+    return true;
+}
 
-        if (is_ours(db, hop) && hop->position < XF_PLAN_TRANSFER
-            && (hop->link->interface1 == iface
-                || hop->link->interface2 == iface)
-            && hop_vlan(hop, iface, &vlan)
-            && (!best || is_better(hop, best, at_host))) {
-            best = hop;
-            *vlanp = vlan;
+/* ---- The hops. ---- */
+
+/* A hop that may be taken. */
+struct candidate {
+    struct xf_hop hop;
+    bool present;               /* It was taken already. */
+};
+
+/* What is to be taken first: what is in use, then what is there. */
+static int
+compare_candidates(const void *a_, const void *b_)
+{
+    const struct candidate *a = a_;
+    const struct candidate *b = b_;
+    bool a_used = a->hop.generation == a->hop.use;
+    bool b_used = b->hop.generation == b->hop.use;
+    int d = b_used - a_used;
+
+    d = d ? d : b->present - a->present;
+    d = d ? d : memcmp(&a->hop.id, &b->hop.id, sizeof a->hop.id);
+    d = d ? d : (a->hop.generation < b->hop.generation ? -1
+                 : a->hop.generation > b->hop.generation);
+    return d ? d : (int) a->hop.position - b->hop.position;
+}
+
+static int
+compare_ids(const void *a_, const void *b_)
+{
+    const struct xf_hop *a = a_;
+    const struct xf_hop *b = b_;
+
+    return memcmp(&a->id, &b->id, sizeof a->id);
+}
+
+/* Leaves out, of the '*n' hops at 'hops', what is beyond the most that a
+ * switch has. */
+static void
+leave_out(struct xf_db *db, struct xf_hop *hops, size_t *n)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+    struct xf_links *links = &db->engine->links;
+    size_t n_all = *n;
+
+    if (n_all > XF_HOPS_MAX || db->n_left_out) {
+        links->state_seq++;
+    }
+    free(db->left_out);
+    db->left_out = NULL;
+    db->n_left_out = 0;
+    if (n_all <= XF_HOPS_MAX) {
+        return;
+    }
+
+    struct candidate *all = xcalloc(n_all, sizeof *all);
+    for (size_t i = 0; i < n_all; i++) {
+        all[i].hop = hops[i];
+        all[i].present = xf_links_have(links, &hops[i]);
+    }
+    qsort(all, n_all, sizeof *all, compare_candidates);
+    for (size_t i = 0; i < n_all; i++) {
+        hops[i] = all[i].hop;
+    }
+    free(all);
+    *n = XF_HOPS_MAX;
+    db->n_left_out = n_all - XF_HOPS_MAX;
+    db->left_out = xmemdup(&hops[XF_HOPS_MAX],
+                           db->n_left_out * sizeof *hops);
+    qsort(db->left_out, db->n_left_out, sizeof *db->left_out, compare_ids);
+    VLOG_ERR_RL(&rl, "database XenFlow: %"PRIuSIZE" hops of links for this "
+                "host, of which %d are taken: have some links go by other "
+                "hosts", n_all, XF_HOPS_MAX);
+}
+
+/* Takes the hops as they are, once all are known. */
+void
+xf_db_links_run(struct xf_db *db)
+{
+    const struct xfrec_hop *row;
+    struct xf_hop *hops;
+    size_t n = 0, allocated = 64;
+
+    if (!db->links_changed || !db->in_step) {
+        return;
+    }
+    db->links_changed = false;
+    hops = xcalloc(allocated, sizeof *hops);
+    XFREC_HOP_FOR_EACH (row, db->idl) {
+        if (is_ours(db, row)) {
+            if (n >= allocated) {
+                hops = x2nrealloc(hops, &allocated, sizeof *hops);
+            }
+            hop_of_row(db, row, &hops[n++]);
         }
     }
-    return best;
+    leave_out(db, hops, &n);
+    xf_links_set(db->engine, hops, n);
+    free(hops);
+    look_at_interfaces(db);
+}
+
+void
+xf_db_links_init(struct xf_db *db)
+{
+    hmap_init(&db->link_ends);
+    db->link_ends_seqno = UINT_MAX;
+    db->link_states_seq = UINT64_MAX;
+}
+
+void
+xf_db_links_destroy(struct xf_db *db)
+{
+    struct link_end *end;
+
+    HMAP_FOR_EACH_POP (end, node, &db->link_ends) {
+        free(end);
+    }
+    hmap_destroy(&db->link_ends);
+    free(db->left_out);
 }
 
 /* ---- Link_State. ---- */
@@ -268,18 +438,51 @@ compare_summaries(const void *a_, const void *b_)
     return memcmp(&a->hop->id, &b->hop->id, sizeof a->hop->id);
 }
 
+/* Adds to the '*np' summaries at 'all', which are sorted, what is to be said of
+ * hops that were left out. */
+static void
+add_left_out(const struct xf_db *db, struct xf_link_summary *all, size_t *np)
+{
+    size_t n = *np;
+
+    for (size_t i = 0; i < db->n_left_out; i++) {
+        const struct xf_hop *hop = &db->left_out[i];
+        const struct xf_link_summary key = { .hop = hop };
+        struct xf_link_summary *s = bsearch(&key, all, n, sizeof *all,
+                                            compare_summaries);
+
+        if (!s && (!i || compare_ids(hop, hop - 1))) {
+            s = &all[(*np)++];
+            s->hop = hop;
+        } else if (!s) {
+            continue;
+        } else if (s->generation == hop->generation) {
+            s->generation = 0;
+            s->in_datapath = s->proven = false;
+        }
+        free(s->error);
+        s->error = xasprintf("this host has more than %d hops of links: "
+                             "have some links go by other hosts",
+                             XF_HOPS_MAX);
+    }
+    qsort(all, *np, sizeof *all, compare_summaries);
+}
+
 /* What is true of all links, sorted by id; to be freed by free_summaries(). */
 static struct xf_link_summary *
-summarize(const struct xf_engine *engine, size_t *np)
+summarize(const struct xf_db *db, size_t *np)
 {
+    const struct xf_engine *engine = db->engine;
     const struct xf_links *links = &engine->links;
-    struct xf_link_summary *all = xcalloc(MAX(links->n, 1), sizeof *all);
+    struct xf_link_summary *all = xcalloc(MAX(links->n + db->n_left_out, 1),
+                                          sizeof *all);
     size_t n = 0;
 
     for (size_t i = 0; i < links->n; ) {
         i = xf_link_summarize(engine, i, &all[n++]);
     }
     qsort(all, n, sizeof *all, compare_summaries);
+    add_left_out(db, all, &n);
     *np = n;
     return all;
 }
@@ -352,7 +555,7 @@ xf_db_links_put(struct xf_db *db)
     if (!xf_db_links_have_news(db)) {
         return;
     }
-    all = summarize(engine, &n);
+    all = summarize(db, &n);
     seen = xcalloc(MAX(n, 1), sizeof *seen);
     XFREC_LINK_STATE_FOR_EACH_SAFE (row, next, db->idl) {
         struct xf_hop hop;

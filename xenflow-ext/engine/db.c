@@ -70,7 +70,7 @@ xf_db_create(struct xf_engine *engine, const char *remote, const char *host)
     ovs_list_init(&db->again);
     db->cfg = db->wait_cfg = db->acked_cfg = -1;
     db->links_changed = true;
-    db->link_states_seq = UINT64_MAX;
+    xf_db_links_init(db);
     hmap_init(&db->reports);
     ovs_list_init(&db->dirty);
     ovs_list_init(&db->sent);
@@ -123,6 +123,7 @@ xf_db_destroy(struct xf_db *db)
     if (db) {
         xf_db_forget(db);
         xf_db_write_destroy(db);
+        xf_db_links_destroy(db);
         hmap_destroy(&db->objects);
         ovsdb_idl_destroy(db->idl);
         free(db->remote);

@@ -202,6 +202,10 @@ struct xf_db {
 
     /* Links: db-link.c. */
     bool links_changed;         /* Hops are to be taken anew. */
+    struct hmap link_ends;      /* Interfaces that hops give a VLAN. */
+    unsigned int link_ends_seqno; /* Of the database, as they are of. */
+    struct xf_hop *left_out;    /* Hops beyond XF_HOPS_MAX, by id. */
+    size_t n_left_out;
     uint64_t link_states_seq;   /* 'state_seq' of the engine's links that is
                                  * written; UINT64_MAX: who knows. */
 
@@ -238,6 +242,8 @@ void xf_db_conn_wait(struct xf_db *);
 /* db-link.c */
 struct xfrec_interface;
 void xf_db_links_monitor(struct ovsdb_idl *);
+void xf_db_links_init(struct xf_db *);
+void xf_db_links_destroy(struct xf_db *);
 void xf_db_links_look(struct xf_db *);
 void xf_db_links_run(struct xf_db *);
 bool xf_db_link_vlan(const struct xf_db *, const struct xfrec_interface *,

@@ -82,6 +82,8 @@ void xf_links_load(struct xf_engine *);
 /* Makes the 'n' hops, which must be sound, all there are; no references are
  * taken over.  Returns true if anything changed. */
 bool xf_links_set(struct xf_engine *, const struct xf_hop *, size_t n);
+/* Whether there is such a hop, whatever its sides. */
+bool xf_links_have(const struct xf_links *, const struct xf_hop *);
 /* Whether the datapath has what was published of the hop. */
 bool xf_hop_is_acked(const struct xf_engine *, const struct xf_own_hop *);
 void xf_links_run(struct xf_engine *, long long int now_ms);

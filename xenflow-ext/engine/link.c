@@ -270,6 +270,17 @@ xf_links_set(struct xf_engine *engine, const struct xf_hop *hops_, size_t n)
     return true;
 }
 
+/* See engine/link-private.h. */
+bool
+xf_links_have(const struct xf_links *links, const struct xf_hop *hop)
+{
+    BUILD_ASSERT_DECL(!offsetof(struct xf_own_hop, hop));
+
+    return (links->n
+            && bsearch(hop, links->hops, links->n, sizeof *links->hops,
+                       compare_hops));
+}
+
 /* ---- What is said of a link. ---- */
 
 /* Whether hop 'own' is in the datapath; if not, and 'error' is NULL, stores
