@@ -36,6 +36,7 @@ TRIAL_S, FULL_S = 1, 5          # A first look, and the measurement.
 STEP_UP, STEP_DOWN = 1.5, 0.9
 BISECTIONS = 3
 MIN_RATE, MAX_RATE = 500, 2_000_000
+PORT = 7777                     # xenflow-traffic's.
 STREAMS = itertools.count(1)
 
 
@@ -85,18 +86,18 @@ class Flow:
     background: start, do something, finish()."""
 
     def __init__(self, lab, source, target, to, rate, *options, watch=None,
-                 end=("--seconds=%d" % FULL_S,)):
+                 end=("--seconds=%d" % FULL_S,), port=PORT):
         """'watch': {node: [interfaces]} whose packets are counted too; 'end':
         when the sender stops."""
         # A late packet of another flow isn't one of this.
-        stream = "--stream=%d" % next(STREAMS)
+        stream = ["--stream=%d" % next(STREAMS), "--port=%d" % port]
         self.drops = softnet_drops()
-        self.watches = {node: Tool(lab, node, "watch", stream, *names)
+        self.watches = {node: Tool(lab, node, "watch", *stream, *names)
                         for node, names in (watch or {}).items()}
-        self.receiver = Tool(lab, target, "receive", stream,
+        self.receiver = Tool(lab, target, "receive", *stream,
                              "--drain=%d" % DRAIN_MS)
         addresses = [to] if isinstance(to, str) else list(to)
-        self.sender = Tool(lab, source, "send", stream, "--rate=%d" % rate,
+        self.sender = Tool(lab, source, "send", *stream, "--rate=%d" % rate,
                            *end, *options, *addresses)
 
     def finish(self):
