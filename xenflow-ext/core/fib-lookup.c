@@ -93,9 +93,12 @@ lookup_begin(const struct xf_fib *const fibs[], const uint32_t *v4,
         const struct fib_array *array = ovsrcu_get(struct fib_array *,
                                                    &fibs[i]->array);
 
-        places[i] = (array ? &array->entries[dst_array_slot(v4, v6, i)]
-                     : &fibs[i]->root);
-        levels[i] = array ? FIB_ARRAY_LEVEL : 0;
+        /* Which tables are large can't be predicted: no branches. */
+        const atomic_uint64_t *start = array ? array->entries : &fibs[i]->root;
+        size_t is_large = array != NULL;
+
+        places[i] = &start[dst_array_slot(v4, v6, i) & -is_large];
+        levels[i] = FIB_ARRAY_LEVEL * is_large;
         OVS_PREFETCH(places[i]);
     }
     for (size_t i = 0; i < n; i++) {

@@ -64,11 +64,15 @@ struct xf_input_key {
 struct xf_input {
     struct xf_input_key key;
     struct dp_netdev_flow *flow; /* Referenced; NULL: nothing known. */
+    uint32_t burst;             /* That used it last, */
+    uint32_t use;               /* and its number there. */
 };
 
 /* What a datapath thread has for fib actions. */
 struct xf_pmd {
     struct xf_fwd *fwd;
+    uint32_t n_bursts;          /* Of input; numbers them from 1 on. */
+    uint32_t n_sends;           /* Of xf_send(); the same. */
     struct xf_input inputs[XF_N_INPUTS];
 };
 
@@ -227,10 +231,52 @@ xf_recirculate(struct dp_netdev_pmd_thread *pmd, struct xf_group *group,
     (*depth)--;
 }
 
-/* Sends 'group' out, by what is remembered if there is something. */
+/* Packets of a burst by the port that they leave by. */
+#define XF_N_OUTS 16
+struct xf_outs {
+    uint32_t used;              /* Bit i: 'batches[i]' has packets. */
+    odp_port_t ports[XF_N_OUTS];
+    struct dp_packet_batch batches[XF_N_OUTS];
+};
+
+/* Adds the packets of 'batch' to those that leave by 'port'. */
+static inline void
+xf_outs_add(struct dp_netdev_pmd_thread *pmd, struct xf_outs *outs,
+            odp_port_t port, const struct dp_packet_batch *batch)
+{
+    size_t i = odp_to_u32(port) % XF_N_OUTS;
+    struct dp_packet_batch *out = &outs->batches[i];
+
+    if (outs->used & (1u << i) && OVS_UNLIKELY(outs->ports[i] != port)) {
+        dp_execute_output_action(pmd, out, true, outs->ports[i]);
+        outs->used &= ~(1u << i);
+    }
+    if (!(outs->used & (1u << i))) {
+        outs->used |= 1u << i;
+        outs->ports[i] = port;
+        dp_packet_batch_init(out);
+    }
+    memcpy(&out->packets[out->count], batch->packets,
+           batch->count * sizeof out->packets[0]);
+    out->count += batch->count;
+}
+
+static inline void
+xf_outs_flush(struct dp_netdev_pmd_thread *pmd, struct xf_outs *outs)
+{
+    size_t i;
+
+    ULLONG_FOR_EACH_1 (i, outs->used) {
+        dp_execute_output_action(pmd, &outs->batches[i], true,
+                                 outs->ports[i]);
+    }
+}
+
+/* Sends 'group' out, by what is remembered if there is something; then it is
+ * left in 'outs'. */
 static void
 xf_send_group(struct dp_netdev_pmd_thread *pmd, struct xf_group *group,
-              uint32_t recirc_id)
+              uint32_t recirc_id, struct xf_outs *outs)
 {
     struct xf_simple_output simple;
 
@@ -248,7 +294,7 @@ xf_send_group(struct dp_netdev_pmd_thread *pmd, struct xf_group *group,
                                 group->n_bytes, group->tcp_flags,
                                 pmd->ctx.now / 1000);
             xf_set_vlan(group, simple.pop_vlan ? 0 : group->adj->vlan);
-            dp_execute_output_action(pmd, &group->batch, true, simple.port);
+            xf_outs_add(pmd, outs, simple.port, &group->batch);
             return;
         }
         if (flow) {
@@ -260,37 +306,56 @@ xf_send_group(struct dp_netdev_pmd_thread *pmd, struct xf_group *group,
     xf_recirculate(pmd, group, recirc_id);
 }
 
-/* The group of 'groups' for 'p'. */
+/* Where packets that no group is for yet are counted. */
+static inline void
+xf_group_init(struct xf_group *group)
+{
+    group->kind = group->use = 0;
+    group->is_tagged = false;
+    group->n_bytes = 0;
+    group->tcp_flags = 0;
+    dp_packet_batch_init(&group->batch);
+}
+
+/* The number of the group of 'groups' for 'p', perhaps a new one. */
+static size_t
+xf_group_find(const struct xf_group groups[], size_t n_groups,
+              const struct xf_packet *p)
+{
+    size_t i;
+
+    for (i = 0; i < n_groups; i++) {
+        if (groups[i].adj == p->adj && groups[i].kind == p->kind
+            && groups[i].use == p->group) {
+            break;
+        }
+    }
+    return i;
+}
+
+/* The group of 'groups' for 'p' of send number 'send'.  The one behind the last
+ * is made ready each time: which packets are the first of a group can't be
+ * predicted, so there is no branch for it. */
 static inline struct xf_group *
 xf_group_get(struct xf_group groups[], size_t *n_groups,
-             const struct xf_packet *p)
+             const struct xf_packet *p, uint32_t send)
 {
+    struct xf_adj *adj = p->adj;
     /* Where packets of this adjacency went last. */
-    size_t i = p->adj->hint;
+    size_t i = adj->send == send ? adj->group : *n_groups;
 
-    if (i >= *n_groups || groups[i].adj != p->adj || groups[i].kind != p->kind
-        || groups[i].use != p->group) {
-        for (i = 0; i < *n_groups; i++) {
-            if (groups[i].adj == p->adj && groups[i].kind == p->kind
-                && groups[i].use == p->group) {
-                break;
-            }
-        }
-        p->adj->hint = i;
+    if (OVS_UNLIKELY((i < *n_groups) & ((groups[i].kind != p->kind)
+                                        | (groups[i].use != p->group)))) {
+        i = xf_group_find(groups, *n_groups, p);
     }
-
-    struct xf_group *group = &groups[i];
-    if (i == *n_groups) {
-        (*n_groups)++;
-        group->adj = p->adj;
-        group->kind = p->kind;
-        group->use = p->group;
-        group->is_tagged = false;
-        group->n_bytes = 0;
-        group->tcp_flags = 0;
-        dp_packet_batch_init(&group->batch);
-    }
-    return group;
+    adj->send = send;
+    adj->group = i;
+    groups[i].adj = adj;
+    groups[i].kind = p->kind;
+    groups[i].use = p->group;
+    *n_groups += i == *n_groups;
+    xf_group_init(&groups[*n_groups]);
+    return &groups[i];
 }
 
 /* Sends what 'result' says to be forwarded. */
@@ -298,12 +363,16 @@ static void
 xf_send(struct dp_netdev_pmd_thread *pmd, const struct xf_use uses[],
         const struct xf_fwd_result *result)
 {
-    struct xf_group groups[NETDEV_MAX_BURST];
+    struct xf_group groups[NETDEV_MAX_BURST + 1];
+    const uint32_t send = ++pmd->xf->n_sends;
+    struct xf_outs outs;        /* Large, so not all of it is set. */
     size_t n_groups = 0;
 
+    outs.used = 0;
+    xf_group_init(&groups[0]);
     for (size_t i = 0; i < result->n; i++) {
         const struct xf_packet *p = result->packets[i];
-        struct xf_group *group = xf_group_get(groups, &n_groups, p);
+        struct xf_group *group = xf_group_get(groups, &n_groups, p, send);
         size_t tag_size = xf_tag_size(p);
 
         group->is_tagged |= tag_size > 0;
@@ -313,8 +382,10 @@ xf_send(struct dp_netdev_pmd_thread *pmd, const struct xf_use uses[],
         dp_packet_batch_add(&group->batch, p->packet);
     }
     for (size_t i = 0; i < n_groups; i++) {
-        xf_send_group(pmd, &groups[i], uses[groups[i].use].fib.recirc_id);
+        xf_send_group(pmd, &groups[i], uses[groups[i].use].fib.recirc_id,
+                      &outs);
     }
+    xf_outs_flush(pmd, &outs);
 }
 
 /* Executes what use number 'i' says of packets for the virtual machine. */
@@ -478,7 +549,6 @@ xf_learn(struct dp_netdev_pmd_thread *pmd, struct dp_netdev_flow *flow,
  * were when the burst was made: flows and actions may change meanwhile. */
 struct xf_known {
     size_t n_uses;
-    const struct xf_input *inputs[NETDEV_MAX_BURST]; /* For comparison only. */
     struct dp_netdev_flow *flows[NETDEV_MAX_BURST];
     struct xf_use uses[NETDEV_MAX_BURST];
     struct dp_netdev_execute_aux auxs[NETDEV_MAX_BURST];
@@ -503,18 +573,17 @@ xf_known_use(struct dp_netdev_pmd_thread *pmd, struct xf_known *known,
     if (!input->flow || !xf_input_key_equals(&input->key, key)) {
         return false;
     }
-    for (i = 0; i < known->n_uses; i++) {
-        if (known->inputs[i] == input) {
-            *use = i;
-            return true;
-        }
+    if (OVS_LIKELY(input->burst == pmd->xf->n_bursts)) {
+        *use = input->use;
+        return true;
     }
     action = xf_only_fib(input->flow);
     if (input->flow->dead || !action) {
         return false;
     }
-    known->n_uses++;
-    known->inputs[i] = input;
+    i = known->n_uses++;
+    input->burst = pmd->xf->n_bursts;
+    input->use = i;
     known->flows[i] = input->flow;
     known->auxs[i].pmd = pmd;
     known->auxs[i].flow = &input->flow->flow;
@@ -560,6 +629,7 @@ xf_input(struct dp_netdev_pmd_thread *pmd, struct dp_packet_batch *packets,
         pmd_thread_ctx_time_update(pmd);
     }
     known.n_uses = 0;
+    pmd->xf->n_bursts++;
     xf_fwd_begin(&known.burst, pmd->xf->fwd);
     for (i = 0; i < n; i++) {
         OVS_PREFETCH(dp_packet_data(packets->packets[i]));

@@ -64,7 +64,9 @@ struct xf_adj {
     uint32_t version;           /* Of the table when this was looked up. */
     struct xf_counter *counter; /* The neighbour's. */
     struct xf_egress egress[2]; /* IPv6, IPv4. */
-    uint8_t hint;               /* The caller's, of no meaning here. */
+    /* The caller's, of no meaning here. */
+    uint32_t send;
+    uint8_t group;
 };
 
 struct xf_fwd *xf_fwd_create(void (*release)(struct dp_netdev_flow *));
