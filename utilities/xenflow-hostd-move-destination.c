@@ -36,8 +36,6 @@
 VLOG_DEFINE_THIS_MODULE(xf_move_destination);
 
 #define FRAMES_PER_RUN 64
-#define HOLD_AGAIN_MS 100       /* After the switch has refused. */
-#define HOLDER_MS 1000          /* Between looks whether it's the same. */
 
 static bool
 is_separated(const struct xfrec_migration *row)
@@ -203,8 +201,8 @@ write_memory(struct join *j, struct move *m)
     return NULL;
 }
 
-static void
-listen_to_peer(struct join *j, struct move *m, long long int now_ms)
+void
+destination_listen(struct join *j, struct move *m, long long int now_ms)
 {
     char *error = channel_run(m->channel, now_ms);
     struct xf_frame frame;
@@ -327,7 +325,9 @@ prepare(struct join *j, struct move *m, long long int now_ms)
         move_say_stage(m, "planned");   /* From now on there is something. */
     }
     if (!join_router_state(j, &m->router) || !move_is_said(j, m)) {
-        join_router_unwritten(j, r);
+        if (join_moves_is_here(j, &m->router)) {
+            join_router_unwritten(j, r);
+        }
         return;
     }
     error = prepare__(j, m, now_ms);
@@ -347,30 +347,13 @@ has_ports(const struct join *j)
                             && sset_is_empty(&j->replaced)));
 }
 
-/* Has the switch hold what comes for the router, and one that was started anew
- * do so again.  Returns true while it does. */
+/* Has the switch hold what comes for the router.  Returns true while it
+ * does. */
 static bool
 hold(struct join *j, struct move *m, long long int now_ms)
 {
-    if (!is_separated(move_row(j, m))) {
-        return true;
-    }
-    if (!m->ask.rpc && now_ms >= m->retry_ms) {
-        pid_t pid = join_switch_pid();
-
-        m->holds = m->holds && pid == m->holder;
-        if (!m->holds) {
-            m->holder = pid;
-            m->holds = true;
-            move_ask(j, m, "xenflow/hold-begin", now_ms);
-        }
-        m->retry_ms = now_ms + HOLDER_MS;
-    }
-    if (m->holds && move_ask_run(j, m, now_ms) && m->ask_failed) {
-        m->holds = false;
-        m->retry_ms = now_ms + HOLD_AGAIN_MS;
-    }
-    return m->holds && !m->ask.rpc;
+    return (!is_separated(move_row(j, m))
+            || move_ask_keep(j, m, "xenflow/hold-begin", now_ms));
 }
 
 /* Its hypervisor waits for memory: the rest of its place, then the word. */
@@ -409,7 +392,7 @@ end_hold(struct join *j, struct move *m, long long int now_ms)
 {
     if (!m->back_asked && is_separated(move_row(j, m))) {
         move_ask(j, m, "xenflow/hold-end", now_ms);
-        m->holds = false;
+        m->keeps = false;
     }
     m->back_asked = true;
     return move_ask_run(j, m, now_ms);
@@ -534,52 +517,19 @@ step_undoing(struct join *j, struct move *m, long long int now_ms)
     }
 }
 
-static void
-step_nothing(struct move *m, const char *stage)
-{
-    move_say_stage(m, !strcmp(stage, "undoing") ? "undone"
-                   : !strcmp(stage, "prewire") ? "prewire" : "moving");
-}
-
 void
-destination_run(struct join *j, struct move *m, long long int now_ms)
+destination_step(struct join *j, struct move *m, long long int now_ms)
 {
-    const struct xfrec_migration *row = move_row(j, m);
-
-    if (now_ms >= m->retry_ms) {
-        m->retry_ms = 0;
-    }
-    if (is_stage(row, "planned") || !row->router) {
-        return;
-    } else if (!strcmp(row->router->backend, "none")) {
-        step_nothing(m, row->stage);
-        return;
-    }
-    if (m->channel) {
-        listen_to_peer(j, m, now_ms);
-    }
-    if (is_stage(row, "undoing")) {
+    if (is_stage(move_row(j, m), "undoing")) {
         step_undoing(j, m, now_ms);
     } else {
         step(j, m, now_ms);
-    }
-    if (m->channel) {
-        char *error = channel_run(m->channel, now_ms);  /* Sends. */
-
-        if (error) {
-            move_disconnect(m, error);
-            free(error);
-            poll_immediate_wake();
-        }
     }
 }
 
 void
 destination_wait(const struct join *j, const struct move *m)
 {
-    if (m->retry_ms) {
-        poll_timer_wait_until(m->retry_ms);
-    }
     if (m->channel) {
         channel_wait(m->channel, !m->pending);
     }

@@ -42,6 +42,7 @@ VLOG_DEFINE_THIS_MODULE(xf_move_source);
 #define PIECE_SIZE 32768
 #define PIECES_PER_RUN 32
 #define RATE_MAX_MBPS 1000000
+#define TRANSFER "xenflow/transfer-begin"
 
 static bool
 is_separated(const struct xfrec_migration *row)
@@ -201,9 +202,8 @@ take_word(struct join *j, struct move *m, const struct json *json,
     }
 }
 
-/* Returns false if the connection is over. */
-static bool
-listen_to_peer(struct join *j, struct move *m, long long int now_ms)
+void
+source_listen(struct join *j, struct move *m, long long int now_ms)
 {
     char *error = channel_run(m->channel, now_ms);
     struct xf_frame frame;
@@ -221,9 +221,10 @@ listen_to_peer(struct join *j, struct move *m, long long int now_ms)
         move_disconnect(m, error);
         m->retry_ms = now_ms + RETRY_MS;
         free(error);
-        return false;
+    } else if (m->channel && strcmp(m->have, what_we_have(j, m))
+               && strcmp(m->have, "machine")) {
+        move_disconnect(m, NULL);       /* It has another question. */
     }
-    return true;
 }
 
 /* ---- Sending. ---- */
@@ -249,6 +250,7 @@ pump(struct move *m, struct xf_domain *d)
             m->was_sent = true;
         }
     }
+    m->reads = !m->was_sent && channel_has_room(m->channel);
 }
 
 /* The switch is told before the machine stands still. */
@@ -261,8 +263,9 @@ halt(struct join *j, struct move *m, struct xf_domain *d,
             return;
         }
         m->transfers = true;
-        m->back_asked = false;
-        move_ask(j, m, "xenflow/transfer-begin", now_ms);
+        m->back_asked = m->keeps = false;
+        m->look_ms = 0;
+        move_ask_keep(j, m, TRANSFER, now_ms);
     }
     if (move_ask_run(j, m, now_ms) && !move_is_held(j, "halt")) {
         char *error = xf_domain_halt(d, now_ms);
@@ -380,7 +383,7 @@ end_transfer(struct join *j, struct move *m, long long int now_ms)
 {
     if (!m->back_asked && is_separated(move_row(j, m))) {
         move_ask(j, m, "xenflow/transfer-end", now_ms);
-        m->transfers = false;
+        m->transfers = m->keeps = false;
     }
     m->back_asked = true;
     return move_ask_run(j, m, now_ms);
@@ -463,31 +466,31 @@ step_prewire(struct join *j, struct move *m, struct xf_domain *d,
     }
 }
 
-/* A router without a machine. */
-static void
-step_nothing(struct move *m, const char *stage)
+/* Whether the machine stands still, or has left: the switch transfers what is
+ * for it.  A predecessor of this process may have begun with that. */
+static bool
+is_leaving(const struct join *j, const struct move *m)
 {
-    move_say_stage(m, !strcmp(stage, "undoing") ? "undone"
-                   : !strcmp(stage, "prewire") ? "prewire" : "moving");
+    const struct xfrec_migration *row = move_row(j, m);
+    enum xf_move_phase phase = move_phase(j, m);
+
+    return (is_separated(row)
+            && (phase == XF_MOVE_GIVEN
+                || (m->transfers && phase != XF_MOVE_NONE)
+                || (!move_domain(j, m) && strcmp(row->stage, "prewire")
+                    && strcmp(row->stage, "undoing"))));
 }
 
 void
-source_run(struct join *j, struct move *m, long long int now_ms)
+source_step(struct join *j, struct move *m, long long int now_ms)
 {
     const struct xfrec_migration *row = move_row(j, m);
-    struct xf_domain *d;
+    struct xf_domain *d = move_domain(j, m);
 
-    if (!strcmp(row->stage, "planned") || !row->router) {
-        return;
-    } else if (!strcmp(row->router->backend, "none")) {
-        step_nothing(m, row->stage);
-        return;
+    if (is_leaving(j, m)) {
+        move_ask_keep(j, m, TRANSFER, now_ms);
     }
-    if (m->channel && listen_to_peer(j, m, now_ms) && m->channel
-        && strcmp(m->have, what_we_have(j, m)) && strcmp(m->have, "machine")) {
-        move_disconnect(m, NULL);       /* It has another question. */
-    }
-    d = move_domain(j, m);
+    m->reads = false;
     if (d) {
         struct xf_move_status status;
 
@@ -501,29 +504,17 @@ source_run(struct join *j, struct move *m, long long int now_ms)
     } else {
         step_moving(j, m, d, now_ms);
     }
-    if (m->channel) {
-        char *error = channel_run(m->channel, now_ms);  /* Sends. */
-
-        if (error) {
-            move_disconnect(m, error);
-            free(error);
-            poll_immediate_wake();
-        }
-    }
 }
 
 void
 source_wait(const struct join *j, const struct move *m)
 {
-    enum xf_move_phase phase = move_phase(j, m);
+    const struct xf_domain *d = move_domain(j, m);
 
     if (m->channel) {
         channel_wait(m->channel, true);
-        if (phase >= XF_MOVE_SENDING && phase <= XF_MOVE_SENT && !m->was_sent
-            && channel_has_room(m->channel)) {
-            xf_domain_read_wait(move_domain(j, m));
+        if (d && m->reads) {
+            xf_domain_read_wait(d);
         }
-    } else if (m->retry_ms) {
-        poll_timer_wait_until(m->retry_ms);
     }
 }

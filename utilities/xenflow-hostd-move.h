@@ -71,23 +71,27 @@ struct move {
     bool present;               /* Its rows are there. */
 
     struct channel *channel;    /* To the other host, or NULL. */
-    long long int retry_ms;     /* When to connect, of a source; when to look
-                                 * at the switch, of a destination. */
+    long long int retry_ms;     /* When to connect, of a source.  0: may be
+                                 * done at once, and wakes nobody. */
     size_t address;             /* Of the peer's, to be tried next. */
 
     /* The switch. */
     struct join_ask ask;        /* Under way. */
     const char *asked;          /* Command of 'ask'. */
     bool ask_failed;            /* The last one did. */
-    bool transfers;             /* Of a source: it was told to begin. */
-    bool holds;                 /* Of a destination: likewise, ... */
-    pid_t holder;               /* ...that switch. */
+    bool keeps;                 /* It was told to transfer (of a source) or
+                                 * hold (of a destination), ... */
+    pid_t keeper;               /* ...that switch. */
+    long long int look_ms;      /* When to see whether that is still there; 0
+                                 * as of 'retry_ms'. */
+    bool transfers;             /* Of a source: from now on. */
 
     /* Of a source. */
     bool said_hello;            /* On this connection... */
     const char *have;           /* ...with this. */
     bool is_ready, shares;      /* As the destination says. */
     bool begun;                 /* A send was, for this migration. */
+    bool reads;                 /* Memory is wanted of the domain. */
     bool was_sent;              /* The end of memory was told. */
     bool said_yours;
     bool peer_runs;             /* The destination has it for good. */
@@ -135,8 +139,6 @@ bool move_is_held(const struct join *, const char *step);
 
 /* Sends {"say": word}. */
 void move_send(struct move *, const char *word);
-/* Member of a word, or "". */
-const char *move_word(const struct json *, const char *member);
 /* The connection is over; 'why' is for the log. */
 void move_disconnect(struct move *, const char *why);
 
@@ -147,10 +149,18 @@ void move_ask(struct join *, struct move *, const char *command,
               long long int now_ms);
 /* ...and says whether it's over; 'ask_failed' says how. */
 bool move_ask_run(struct join *, struct move *, long long int now_ms);
+/* Has the switch do what 'command' begins, and one that was started anew, or
+ * has refused, likewise.  To be called as long as it's to be so.  Returns true
+ * while it does. */
+bool move_ask_keep(struct join *, struct move *, const char *command,
+                   long long int now_ms);
 
 /* ---- xenflow-hostd-move-source.c ---- */
 
-void source_run(struct join *, struct move *, long long int now_ms);
+/* Takes what has come by the connection, in whatever stage. */
+void source_listen(struct join *, struct move *, long long int now_ms);
+/* Does what the stage asks for. */
+void source_step(struct join *, struct move *, long long int now_ms);
 void source_wait(const struct join *, const struct move *);
 
 /* ---- xenflow-hostd-move-destination.c ---- */
@@ -158,7 +168,9 @@ void source_wait(const struct join *, const struct move *);
 /* The source's hello came by this connection; takes ownership. */
 void destination_hello(struct join *, struct move *, struct channel *,
                        const struct json *hello, long long int now_ms);
-void destination_run(struct join *, struct move *, long long int now_ms);
+/* As of a source. */
+void destination_listen(struct join *, struct move *, long long int now_ms);
+void destination_step(struct join *, struct move *, long long int now_ms);
 void destination_wait(const struct join *, const struct move *);
 
 /* ---- xenflow-hostd-channel.c ---- */
@@ -189,6 +201,8 @@ char *channel_run(struct channel *, long long int now_ms)
  * '*errorp', why it's over. */
 bool channel_recv(struct channel *, long long int now_ms, struct xf_frame *,
                   char **errorp);
+/* Member of a word, or "". */
+const char *move_word(const struct json *, const char *member);
 void channel_wait(const struct channel *, bool receives);
 
 #endif /* xenflow-hostd-move.h */
