@@ -178,24 +178,17 @@ set_conditions_by_name(struct join *j)
 {
     struct ovsdb_idl_condition c;
 
-    ovsdb_idl_condition_init(&c);
-    xfrec_host_state_add_clause_host(&c, OVSDB_F_EQ, j->name);
-    set_condition(j, &xfrec_table_host_state, &c);
-    ovsdb_idl_condition_init(&c);
-    xfrec_router_state_add_clause_host(&c, OVSDB_F_EQ, j->name);
-    set_condition(j, &xfrec_table_router_state, &c);
-    ovsdb_idl_condition_init(&c);
-    xfrec_migration_state_add_clause_host(&c, OVSDB_F_EQ, j->name);
-    set_condition(j, &xfrec_table_migration_state, &c);
-    ovsdb_idl_condition_init(&c);
-    xfrec_physical_link_state_add_clause_host(&c, OVSDB_F_EQ, j->name);
-    set_condition(j, &xfrec_table_physical_link_state, &c);
-    ovsdb_idl_condition_init(&c);
-    xfrec_event_add_clause_host(&c, OVSDB_F_EQ, j->name);
-    set_condition(j, &xfrec_table_event, &c);
-    ovsdb_idl_condition_init(&c);
-    xfrec_trace_state_add_clause_host(&c, OVSDB_F_EQ, j->name);
-    set_condition(j, &xfrec_table_trace_state, &c);
+#define OURS(TABLE) \
+    ovsdb_idl_condition_init(&c); \
+    xfrec_##TABLE##_add_clause_host(&c, OVSDB_F_EQ, j->name); \
+    set_condition(j, &xfrec_table_##TABLE, &c)
+    OURS(host_state);
+    OURS(router_state);
+    OURS(migration_state);
+    OURS(physical_link_state);
+    OURS(event);
+    OURS(trace_state);
+#undef OURS
 }
 
 /* Tables whose rows refer to this host: none while it has no row. */
@@ -240,7 +233,19 @@ set_conditions_by_host(struct join *j, const struct uuid *host)
     set_condition(j, &xfrec_table_trace, &c);
 }
 
-/* Asks for the rows that belong to this host and its routers. */
+/* Whether all rows that were asked for are here. */
+static bool
+has_rows(const struct join *j)
+{
+    return (int) (ovsdb_idl_get_condition_seqno(j->xf.idl)
+                  - j->conditions_seqno) >= 0;
+}
+
+/* Asks for the rows that belong to this host and its routers.
+ *
+ * What has no answer when the connection ends is asked for again as the next
+ * one begins, and that answer isn't counted (lib/ovsdb-cs.c): so what to wait
+ * for is found anew as long as it is waited for. */
 static void
 update_conditions(struct join *j)
 {
@@ -254,12 +259,15 @@ update_conditions(struct join *j)
     XFREC_ROUTER_FOR_EACH (router, j->xf.idl) {
         ds_put_format(&ds, " "UUID_FMT, UUID_ARGS(&router->header_.uuid));
     }
-    if (j->conditions && !strcmp(j->conditions, ds_cstr(&ds))) {
+    if (j->conditions && !strcmp(j->conditions, ds_cstr(&ds))
+        && has_rows(j)) {
         ds_destroy(&ds);
         return;
     }
     free(j->conditions);
     j->conditions = ds_steal_cstr(&ds);
+    j->conditions_seqno = ovsdb_idl_get_condition_seqno(j->xf.idl);
+    set_conditions_by_name(j);
     set_conditions_by_host(j, j->me ? &j->me->header_.uuid : NULL);
     ovsdb_idl_condition_init(&c);
     XFREC_ROUTER_FOR_EACH (router, j->xf.idl) {
@@ -273,9 +281,7 @@ bool
 join_is_complete(const struct join *j)
 {
     return (j->xf.idl && j->me && j->me->enabled
-            && ovsdb_idl_has_ever_connected(j->xf.idl)
-            && (int) (ovsdb_idl_get_condition_seqno(j->xf.idl)
-                      - j->conditions_seqno) >= 0);
+            && ovsdb_idl_has_ever_connected(j->xf.idl) && has_rows(j));
 }
 
 bool
@@ -330,7 +336,6 @@ join(struct join *j, const char *remote, const char *name)
                                             &xfrec_interface_col_router);
     j->states = ovsdb_idl_index_create1(j->xf.idl,
                                         &xfrec_router_state_col_router);
-    set_conditions_by_name(j);
     update_conditions(j);
 }
 

@@ -136,10 +136,10 @@ set_condition(struct xf_db *db, const struct ovsdb_idl_table_class *class,
     ovsdb_idl_condition_destroy(condition);
 }
 
-/* Asks for what we wrote, and for nothing else yet.  (Of hosts there are few,
- * and all are asked for: tables are copied from others.) */
+/* Asks for what we wrote.  (Of hosts there are few, and all are asked for:
+ * tables are copied from others.) */
 static void
-ask_for_host(struct xf_db *db)
+ask_for_states(struct xf_db *db)
 {
     struct ovsdb_idl_condition condition;
 
@@ -158,14 +158,6 @@ ask_for_host(struct xf_db *db)
     ovsdb_idl_condition_init(&condition);
     xfrec_link_state_add_clause_host(&condition, OVSDB_F_EQ, db->host);
     set_condition(db, &xfrec_table_link_state, &condition);
-
-    ovsdb_idl_condition_init(&condition);
-    set_condition(db, &xfrec_table_hop, &condition);
-
-    for (size_t i = 0; i < XF_N_DB_TABLES; i++) {
-        ovsdb_idl_condition_init(&condition);
-        set_condition(db, xf_db_tables[i].class, &condition);
-    }
 }
 
 /* Asks for the routers and hops of our Host row. */
@@ -207,6 +199,36 @@ ask_for_children(struct xf_db *db)
     }
 }
 
+/* Asks for all that we are to have, and finds out what to wait for. */
+static void
+ask_for_all(struct xf_db *db)
+{
+    db->cond_seqno = ovsdb_idl_get_condition_seqno(db->idl);
+    ask_for_states(db);
+    ask_for_routers(db);
+    ask_for_children(db);
+}
+
+static bool
+has_rows(const struct xf_db *db)
+{
+    return ovsdb_idl_get_condition_seqno(db->idl) >= db->cond_seqno;
+}
+
+/* What has no answer when the connection ends is asked for again as the next
+ * one begins, and that answer isn't counted (lib/ovsdb-cs.c): so what to wait
+ * for is found anew as long as it is waited for. */
+static void
+find_what_to_wait_for(struct xf_db *db)
+{
+    unsigned int seqno = ovsdb_idl_get_seqno(db->idl);
+
+    if (db->idl_seqno != seqno && !has_rows(db)) {
+        ask_for_all(db);
+    }
+    db->idl_seqno = seqno;
+}
+
 /* ---- The connection. ---- */
 
 /* Connects 'db', now and whenever the connection is lost. */
@@ -223,7 +245,7 @@ xf_db_conn_create(struct xf_db *db)
     monitor_states(idl);
     db->errors_by_object = ovsdb_idl_index_create1(
         idl, &xfrec_row_error_col_object);
-    ask_for_host(db);
+    ask_for_all(db);
     /* Any server of a cluster will do. */
     ovsdb_idl_set_leader_only(idl, false);
     ovsdb_idl_set_probe_interval(idl, XF_DB_PROBE_MS);
@@ -337,12 +359,11 @@ xf_db_conn_run(struct xf_db *db)
         db->routers_changed = false;
         ask_for_children(db);
     }
+    find_what_to_wait_for(db);
 
     const struct xfrec_xf_global *global = xfrec_xf_global_first(db->idl);
     db->cfg = global ? global->cfg : -1;
-    db->in_step = (db->has_host
-                   && ovsdb_idl_get_condition_seqno(db->idl)
-                      >= db->cond_seqno);
+    db->in_step = db->has_host && has_rows(db);
     xf_db_links_run(db);
 }
 

@@ -187,6 +187,7 @@ struct xf_db {
     struct uuid host_uuid;
     bool routers_changed;       /* Conditions are to be sent again. */
     unsigned int cond_seqno;    /* In step from this on. */
+    unsigned int idl_seqno;     /* Of rows when that was looked at. */
     bool in_step;
     bool swept;                 /* What the database doesn't have was found. */
 
