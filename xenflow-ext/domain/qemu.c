@@ -714,7 +714,9 @@ qemu_wait(const struct xf_domain *d)
     if (q->process) {
         xf_qmp_wait(q->qmp);
         xf_process_wait(q->process);
-        poll_timer_wait_until(q->poll_ms);
+        if (q->phase < PHASE_POWERDOWN) {
+            poll_timer_wait_until(q->poll_ms);
+        }
         if (q->phase >= PHASE_POWERDOWN || q->phase == PHASE_REST
             || q->phase == PHASE_BACK) {
             poll_timer_wait_until(q->deadline_ms);
