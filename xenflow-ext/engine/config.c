@@ -524,6 +524,7 @@ xf_config_run(struct xf_config *config, long long int now_ms)
     config->loaded = (config->loaded
                       || (xf_config_db_has_content(config->db)
                           && ovs_list_is_empty(&config->changed)));
+    config->late = !config->loaded && xf_config_is_loaded(config, now_ms);
 }
 
 /* Arranges for poll_block() to wake when xf_config_run() has something to
@@ -539,7 +540,7 @@ xf_config_wait(struct xf_config *config)
     if (!ovs_list_is_empty(&config->refused)) {
         poll_timer_wait_until(next_retry_ms(config));
     }
-    if (config->loading && !config->loaded) {
+    if (config->loading && !config->loaded && !config->late) {
         poll_timer_wait_until(config->load_ms + XF_CONFIG_LOAD_MS);
     }
 }

@@ -239,7 +239,8 @@ struct xf_config {
     bool retry_soon;            /* Something has changed since. */
     bool loading;               /* A connection was asked for, */
     long long int load_ms;      /* at that time, */
-    bool loaded;                /* and its content is in effect. */
+    bool loaded;                /* and its content is in effect, */
+    bool late;                  /* or isn't waited for any longer. */
     bool follows;               /* A database XenFlow is configured, */
     bool in_step;               /* and all that it says is stated here. */
 };

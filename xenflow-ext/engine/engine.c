@@ -613,7 +613,8 @@ engine_wait(struct xf_engine *engine)
     if (engine->config) {
         xf_config_wait(engine->config);
     }
-    if (engine->db) {
+    /* As db_run(): what it doesn't take mustn't wake it. */
+    if (engine->db && xf_config_is_loaded(engine->config, time_msec())) {
         xf_db_wait(engine->db);
         xf_copies_wait(engine->copies);
     }
