@@ -32,6 +32,7 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
+#include "openvswitch/shash.h"
 #include "packets.h"
 #include "socket-util.h"
 #include "stream.h"
@@ -260,6 +261,14 @@ channel_recv(struct channel *channel, long long int now_ms,
         }
     }
     return whole;
+}
+
+const char *
+move_word(const struct json *json, const char *member)
+{
+    const struct json *value = shash_find_data(json_object(json), member);
+
+    return value && value->type == JSON_STRING ? json_string(value) : "";
 }
 
 void

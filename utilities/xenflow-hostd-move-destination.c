@@ -203,8 +203,8 @@ write_memory(struct join *j, struct move *m)
     return NULL;
 }
 
-static void
-listen_to_peer(struct join *j, struct move *m, long long int now_ms)
+void
+destination_listen(struct join *j, struct move *m, long long int now_ms)
 {
     char *error = channel_run(m->channel, now_ms);
     struct xf_frame frame;
@@ -327,7 +327,9 @@ prepare(struct join *j, struct move *m, long long int now_ms)
         move_say_stage(m, "planned");   /* From now on there is something. */
     }
     if (!join_router_state(j, &m->router) || !move_is_said(j, m)) {
-        join_router_unwritten(j, r);
+        if (join_moves_is_here(j, &m->router)) {
+            join_router_unwritten(j, r);
+        }
         return;
     }
     error = prepare__(j, m, now_ms);
@@ -534,52 +536,19 @@ step_undoing(struct join *j, struct move *m, long long int now_ms)
     }
 }
 
-static void
-step_nothing(struct move *m, const char *stage)
-{
-    move_say_stage(m, !strcmp(stage, "undoing") ? "undone"
-                   : !strcmp(stage, "prewire") ? "prewire" : "moving");
-}
-
 void
-destination_run(struct join *j, struct move *m, long long int now_ms)
+destination_step(struct join *j, struct move *m, long long int now_ms)
 {
-    const struct xfrec_migration *row = move_row(j, m);
-
-    if (now_ms >= m->retry_ms) {
-        m->retry_ms = 0;
-    }
-    if (is_stage(row, "planned") || !row->router) {
-        return;
-    } else if (!strcmp(row->router->backend, "none")) {
-        step_nothing(m, row->stage);
-        return;
-    }
-    if (m->channel) {
-        listen_to_peer(j, m, now_ms);
-    }
-    if (is_stage(row, "undoing")) {
+    if (is_stage(move_row(j, m), "undoing")) {
         step_undoing(j, m, now_ms);
     } else {
         step(j, m, now_ms);
-    }
-    if (m->channel) {
-        char *error = channel_run(m->channel, now_ms);  /* Sends. */
-
-        if (error) {
-            move_disconnect(m, error);
-            free(error);
-            poll_immediate_wake();
-        }
     }
 }
 
 void
 destination_wait(const struct join *j, const struct move *m)
 {
-    if (m->retry_ms) {
-        poll_timer_wait_until(m->retry_ms);
-    }
     if (m->channel) {
         channel_wait(m->channel, !m->pending);
     }

@@ -201,9 +201,8 @@ take_word(struct join *j, struct move *m, const struct json *json,
     }
 }
 
-/* Returns false if the connection is over. */
-static bool
-listen_to_peer(struct join *j, struct move *m, long long int now_ms)
+void
+source_listen(struct join *j, struct move *m, long long int now_ms)
 {
     char *error = channel_run(m->channel, now_ms);
     struct xf_frame frame;
@@ -221,9 +220,10 @@ listen_to_peer(struct join *j, struct move *m, long long int now_ms)
         move_disconnect(m, error);
         m->retry_ms = now_ms + RETRY_MS;
         free(error);
-        return false;
+    } else if (m->channel && strcmp(m->have, what_we_have(j, m))
+               && strcmp(m->have, "machine")) {
+        move_disconnect(m, NULL);       /* It has another question. */
     }
-    return true;
 }
 
 /* ---- Sending. ---- */
@@ -249,6 +249,7 @@ pump(struct move *m, struct xf_domain *d)
             m->was_sent = true;
         }
     }
+    m->reads = !m->was_sent && channel_has_room(m->channel);
 }
 
 /* The switch is told before the machine stands still. */
@@ -463,31 +464,13 @@ step_prewire(struct join *j, struct move *m, struct xf_domain *d,
     }
 }
 
-/* A router without a machine. */
-static void
-step_nothing(struct move *m, const char *stage)
-{
-    move_say_stage(m, !strcmp(stage, "undoing") ? "undone"
-                   : !strcmp(stage, "prewire") ? "prewire" : "moving");
-}
-
 void
-source_run(struct join *j, struct move *m, long long int now_ms)
+source_step(struct join *j, struct move *m, long long int now_ms)
 {
     const struct xfrec_migration *row = move_row(j, m);
-    struct xf_domain *d;
+    struct xf_domain *d = move_domain(j, m);
 
-    if (!strcmp(row->stage, "planned") || !row->router) {
-        return;
-    } else if (!strcmp(row->router->backend, "none")) {
-        step_nothing(m, row->stage);
-        return;
-    }
-    if (m->channel && listen_to_peer(j, m, now_ms) && m->channel
-        && strcmp(m->have, what_we_have(j, m)) && strcmp(m->have, "machine")) {
-        move_disconnect(m, NULL);       /* It has another question. */
-    }
-    d = move_domain(j, m);
+    m->reads = false;
     if (d) {
         struct xf_move_status status;
 
@@ -501,29 +484,17 @@ source_run(struct join *j, struct move *m, long long int now_ms)
     } else {
         step_moving(j, m, d, now_ms);
     }
-    if (m->channel) {
-        char *error = channel_run(m->channel, now_ms);  /* Sends. */
-
-        if (error) {
-            move_disconnect(m, error);
-            free(error);
-            poll_immediate_wake();
-        }
-    }
 }
 
 void
 source_wait(const struct join *j, const struct move *m)
 {
-    enum xf_move_phase phase = move_phase(j, m);
+    const struct xf_domain *d = move_domain(j, m);
 
     if (m->channel) {
         channel_wait(m->channel, true);
-        if (phase >= XF_MOVE_SENDING && phase <= XF_MOVE_SENT && !m->was_sent
-            && channel_has_room(m->channel)) {
-            xf_domain_read_wait(move_domain(j, m));
+        if (d && m->reads) {
+            xf_domain_read_wait(d);
         }
-    } else if (m->retry_ms) {
-        poll_timer_wait_until(m->retry_ms);
     }
 }

@@ -226,14 +226,6 @@ move_say_error(struct move *m, char *error)
     m->error = error;
 }
 
-const char *
-move_word(const struct json *json, const char *member)
-{
-    const struct json *value = shash_find_data(json_object(json), member);
-
-    return value && value->type == JSON_STRING ? json_string(value) : "";
-}
-
 void
 move_send(struct move *m, const char *word)
 {
@@ -596,6 +588,45 @@ hello_run(struct join *j, const struct hello *hello, long long int now_ms)
 
 /* ---- The loop. ---- */
 
+/* A router without a machine. */
+static void
+step_nothing(struct move *m, const char *stage)
+{
+    move_say_stage(m, !strcmp(stage, "undoing") ? "undone"
+                   : !strcmp(stage, "prewire") ? "prewire" : "moving");
+}
+
+static void
+move_run(struct join *j, struct move *m, long long int now_ms)
+{
+    const struct xfrec_migration *row = move_row(j, m);
+
+    /* A time that nobody acts on would be over for ever, as what nobody reads
+     * would be there for ever: this process would run without a pause. */
+    if (now_ms >= m->retry_ms) {
+        m->retry_ms = 0;
+    }
+    if (m->channel) {
+        (m->is_source ? source_listen : destination_listen)(j, m, now_ms);
+    }
+    if (!strcmp(row->stage, "planned") || !row->router) {
+        /* Later. */
+    } else if (!strcmp(row->router->backend, "none")) {
+        step_nothing(m, row->stage);
+    } else {
+        (m->is_source ? source_step : destination_step)(j, m, now_ms);
+    }
+    if (m->channel) {
+        char *error = channel_run(m->channel, now_ms);  /* Sends. */
+
+        if (error) {
+            move_disconnect(m, error);
+            free(error);
+            poll_immediate_wake();
+        }
+    }
+}
+
 void
 join_moves_run(struct join *j, long long int now_ms)
 {
@@ -616,12 +647,9 @@ join_moves_run(struct join *j, long long int now_ms)
         move_ask_run(j, m, now_ms);
         if (!move_row(j, m)) {
             continue;
-        } else if (m->is_source) {
-            source_run(j, m, now_ms);
-        } else {
-            destination_run(j, m, now_ms);
         }
-        if (m->unwritten) {
+        move_run(j, m, now_ms);
+        if (m->unwritten && m->stage) {
             struct join_router *r = join_router_find(j, &m->router);
 
             if (r) {
@@ -652,11 +680,10 @@ join_moves_wait(const struct join *j)
     }
     HMAP_FOR_EACH (m, node, &moves->moves) {
         join_ask_wait(&m->ask);
-        if (m->is_source) {
-            source_wait(j, m);
-        } else {
-            destination_wait(j, m);
+        if (m->retry_ms) {
+            poll_timer_wait_until(m->retry_ms);
         }
+        (m->is_source ? source_wait : destination_wait)(j, m);
     }
 }
 

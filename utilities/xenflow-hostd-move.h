@@ -72,7 +72,8 @@ struct move {
 
     struct channel *channel;    /* To the other host, or NULL. */
     long long int retry_ms;     /* When to connect, of a source; when to look
-                                 * at the switch, of a destination. */
+                                 * at the switch, of a destination.  0: may be
+                                 * done at once, and wakes nobody. */
     size_t address;             /* Of the peer's, to be tried next. */
 
     /* The switch. */
@@ -88,6 +89,7 @@ struct move {
     const char *have;           /* ...with this. */
     bool is_ready, shares;      /* As the destination says. */
     bool begun;                 /* A send was, for this migration. */
+    bool reads;                 /* Memory is wanted of the domain. */
     bool was_sent;              /* The end of memory was told. */
     bool said_yours;
     bool peer_runs;             /* The destination has it for good. */
@@ -135,8 +137,6 @@ bool move_is_held(const struct join *, const char *step);
 
 /* Sends {"say": word}. */
 void move_send(struct move *, const char *word);
-/* Member of a word, or "". */
-const char *move_word(const struct json *, const char *member);
 /* The connection is over; 'why' is for the log. */
 void move_disconnect(struct move *, const char *why);
 
@@ -150,7 +150,10 @@ bool move_ask_run(struct join *, struct move *, long long int now_ms);
 
 /* ---- xenflow-hostd-move-source.c ---- */
 
-void source_run(struct join *, struct move *, long long int now_ms);
+/* Takes what has come by the connection, in whatever stage. */
+void source_listen(struct join *, struct move *, long long int now_ms);
+/* Does what the stage asks for. */
+void source_step(struct join *, struct move *, long long int now_ms);
 void source_wait(const struct join *, const struct move *);
 
 /* ---- xenflow-hostd-move-destination.c ---- */
@@ -158,7 +161,9 @@ void source_wait(const struct join *, const struct move *);
 /* The source's hello came by this connection; takes ownership. */
 void destination_hello(struct join *, struct move *, struct channel *,
                        const struct json *hello, long long int now_ms);
-void destination_run(struct join *, struct move *, long long int now_ms);
+/* As of a source. */
+void destination_listen(struct join *, struct move *, long long int now_ms);
+void destination_step(struct join *, struct move *, long long int now_ms);
 void destination_wait(const struct join *, const struct move *);
 
 /* ---- xenflow-hostd-channel.c ---- */
@@ -189,6 +194,8 @@ char *channel_run(struct channel *, long long int now_ms)
  * '*errorp', why it's over. */
 bool channel_recv(struct channel *, long long int now_ms, struct xf_frame *,
                   char **errorp);
+/* Member of a word, or "". */
+const char *move_word(const struct json *, const char *member);
 void channel_wait(const struct channel *, bool receives);
 
 #endif /* xenflow-hostd-move.h */

@@ -71,7 +71,7 @@ struct dummy {
     enum xf_domain_op op;       /* In progress. */
     int step;                   /* Of 'op', from 1. */
     enum xf_domain_state before;    /* State when 'op' began. */
-    long long int step_ms;      /* End of the step. */
+    long long int step_ms;      /* End of the step; 0: there is none. */
     long long int crash_ms;     /* When it crashes; LLONG_MAX: never. */
     char memory[MEMORY_MAX + 1];    /* That moves, so far. */
     size_t n_memory;            /* Bytes of it... */
@@ -270,6 +270,7 @@ end_step(struct dummy *dummy, long long int now_ms)
         return;
     }
     dummy->op = XF_DOMAIN_OP_NONE;
+    dummy->step_ms = 0;
     keep(dummy, state, now_ms);
     xf_domain_finish(&dummy->up, state, error);
 }
@@ -303,7 +304,7 @@ dummy_wait(const struct xf_domain *d)
         poll_timer_wait_until(dummy->step_ms);
     } else if (dummy->all_written && d->move.phase == XF_MOVE_WAITING) {
         poll_immediate_wake();
-    } else if (dummy->crash_ms != LLONG_MAX) {
+    } else if (dummy->crash_ms != LLONG_MAX && d->op == XF_DOMAIN_OP_NONE) {
         poll_timer_wait_until(dummy->crash_ms);
     }
 }
