@@ -38,6 +38,8 @@ VLOG_DEFINE_THIS_MODULE(xf_join_ask);
 
 #define ANSWER_MS 5000          /* That the switch has. */
 #define MOVE_MS 1000            /* The machine waits for that. */
+#define LOOK_MS 1000            /* Between looks whether it's the same. */
+#define AGAIN_MS 100            /* After it has refused. */
 
 static char *
 pidfile_name(void)
@@ -181,4 +183,26 @@ move_ask_run(struct join *j OVS_UNUSED, struct move *m, long long int now_ms)
     free(text);
     free(error);
     return true;
+}
+
+bool
+move_ask_keep(struct join *j, struct move *m, const char *command,
+              long long int now_ms)
+{
+    if (!m->ask.rpc && now_ms >= m->look_ms) {
+        pid_t pid = join_switch_pid();
+
+        m->keeps = m->keeps && pid == m->keeper;
+        if (!m->keeps) {
+            m->keeper = pid;
+            m->keeps = true;
+            move_ask(j, m, command, now_ms);
+        }
+        m->look_ms = now_ms + LOOK_MS;
+    }
+    if (m->keeps && move_ask_run(j, m, now_ms) && m->ask_failed) {
+        m->keeps = false;
+        m->look_ms = now_ms + AGAIN_MS;
+    }
+    return m->keeps && !m->ask.rpc;
 }

@@ -36,8 +36,6 @@
 VLOG_DEFINE_THIS_MODULE(xf_move_destination);
 
 #define FRAMES_PER_RUN 64
-#define HOLD_AGAIN_MS 100       /* After the switch has refused. */
-#define HOLDER_MS 1000          /* Between looks whether it's the same. */
 
 static bool
 is_separated(const struct xfrec_migration *row)
@@ -349,30 +347,13 @@ has_ports(const struct join *j)
                             && sset_is_empty(&j->replaced)));
 }
 
-/* Has the switch hold what comes for the router, and one that was started anew
- * do so again.  Returns true while it does. */
+/* Has the switch hold what comes for the router.  Returns true while it
+ * does. */
 static bool
 hold(struct join *j, struct move *m, long long int now_ms)
 {
-    if (!is_separated(move_row(j, m))) {
-        return true;
-    }
-    if (!m->ask.rpc && now_ms >= m->retry_ms) {
-        pid_t pid = join_switch_pid();
-
-        m->holds = m->holds && pid == m->holder;
-        if (!m->holds) {
-            m->holder = pid;
-            m->holds = true;
-            move_ask(j, m, "xenflow/hold-begin", now_ms);
-        }
-        m->retry_ms = now_ms + HOLDER_MS;
-    }
-    if (m->holds && move_ask_run(j, m, now_ms) && m->ask_failed) {
-        m->holds = false;
-        m->retry_ms = now_ms + HOLD_AGAIN_MS;
-    }
-    return m->holds && !m->ask.rpc;
+    return (!is_separated(move_row(j, m))
+            || move_ask_keep(j, m, "xenflow/hold-begin", now_ms));
 }
 
 /* Its hypervisor waits for memory: the rest of its place, then the word. */
@@ -411,7 +392,7 @@ end_hold(struct join *j, struct move *m, long long int now_ms)
 {
     if (!m->back_asked && is_separated(move_row(j, m))) {
         move_ask(j, m, "xenflow/hold-end", now_ms);
-        m->holds = false;
+        m->keeps = false;
     }
     m->back_asked = true;
     return move_ask_run(j, m, now_ms);

@@ -42,6 +42,7 @@ VLOG_DEFINE_THIS_MODULE(xf_move_source);
 #define PIECE_SIZE 32768
 #define PIECES_PER_RUN 32
 #define RATE_MAX_MBPS 1000000
+#define TRANSFER "xenflow/transfer-begin"
 
 static bool
 is_separated(const struct xfrec_migration *row)
@@ -262,8 +263,9 @@ halt(struct join *j, struct move *m, struct xf_domain *d,
             return;
         }
         m->transfers = true;
-        m->back_asked = false;
-        move_ask(j, m, "xenflow/transfer-begin", now_ms);
+        m->back_asked = m->keeps = false;
+        m->look_ms = 0;
+        move_ask_keep(j, m, TRANSFER, now_ms);
     }
     if (move_ask_run(j, m, now_ms) && !move_is_held(j, "halt")) {
         char *error = xf_domain_halt(d, now_ms);
@@ -381,7 +383,7 @@ end_transfer(struct join *j, struct move *m, long long int now_ms)
 {
     if (!m->back_asked && is_separated(move_row(j, m))) {
         move_ask(j, m, "xenflow/transfer-end", now_ms);
-        m->transfers = false;
+        m->transfers = m->keeps = false;
     }
     m->back_asked = true;
     return move_ask_run(j, m, now_ms);
@@ -464,12 +466,30 @@ step_prewire(struct join *j, struct move *m, struct xf_domain *d,
     }
 }
 
+/* Whether the machine stands still, or has left: the switch transfers what is
+ * for it.  A predecessor of this process may have begun with that. */
+static bool
+is_leaving(const struct join *j, const struct move *m)
+{
+    const struct xfrec_migration *row = move_row(j, m);
+    enum xf_move_phase phase = move_phase(j, m);
+
+    return (is_separated(row)
+            && (phase == XF_MOVE_GIVEN
+                || (m->transfers && phase != XF_MOVE_NONE)
+                || (!move_domain(j, m) && strcmp(row->stage, "prewire")
+                    && strcmp(row->stage, "undoing"))));
+}
+
 void
 source_step(struct join *j, struct move *m, long long int now_ms)
 {
     const struct xfrec_migration *row = move_row(j, m);
     struct xf_domain *d = move_domain(j, m);
 
+    if (is_leaving(j, m)) {
+        move_ask_keep(j, m, TRANSFER, now_ms);
+    }
     m->reads = false;
     if (d) {
         struct xf_move_status status;

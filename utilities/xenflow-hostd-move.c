@@ -601,12 +601,10 @@ move_run(struct join *j, struct move *m, long long int now_ms)
 {
     const struct xfrec_migration *row = move_row(j, m);
 
-    /* A time that nobody acts on would be over for ever, as what nobody reads
-     * would be there for ever: this process would run without a pause. */
-    if (now_ms >= m->retry_ms) {
-        m->retry_ms = 0;
-    }
-    if (m->channel) {
+    /* A time that nobody acts on is over for ever: who waits for it turns. */
+    m->retry_ms = now_ms < m->retry_ms ? m->retry_ms : 0;
+    m->look_ms = now_ms < m->look_ms ? m->look_ms : 0;
+    if (m->channel) {           /* Likewise, what nobody reads. */
         (m->is_source ? source_listen : destination_listen)(j, m, now_ms);
     }
     if (!strcmp(row->stage, "planned") || !row->router) {
@@ -682,6 +680,9 @@ join_moves_wait(const struct join *j)
         join_ask_wait(&m->ask);
         if (m->retry_ms) {
             poll_timer_wait_until(m->retry_ms);
+        }
+        if (m->look_ms) {
+            poll_timer_wait_until(m->look_ms);
         }
         (m->is_source ? source_wait : destination_wait)(j, m);
     }

@@ -71,8 +71,7 @@ struct move {
     bool present;               /* Its rows are there. */
 
     struct channel *channel;    /* To the other host, or NULL. */
-    long long int retry_ms;     /* When to connect, of a source; when to look
-                                 * at the switch, of a destination.  0: may be
+    long long int retry_ms;     /* When to connect, of a source.  0: may be
                                  * done at once, and wakes nobody. */
     size_t address;             /* Of the peer's, to be tried next. */
 
@@ -80,9 +79,12 @@ struct move {
     struct join_ask ask;        /* Under way. */
     const char *asked;          /* Command of 'ask'. */
     bool ask_failed;            /* The last one did. */
-    bool transfers;             /* Of a source: it was told to begin. */
-    bool holds;                 /* Of a destination: likewise, ... */
-    pid_t holder;               /* ...that switch. */
+    bool keeps;                 /* It was told to transfer (of a source) or
+                                 * hold (of a destination), ... */
+    pid_t keeper;               /* ...that switch. */
+    long long int look_ms;      /* When to see whether that is still there; 0
+                                 * as of 'retry_ms'. */
+    bool transfers;             /* Of a source: from now on. */
 
     /* Of a source. */
     bool said_hello;            /* On this connection... */
@@ -147,6 +149,11 @@ void move_ask(struct join *, struct move *, const char *command,
               long long int now_ms);
 /* ...and says whether it's over; 'ask_failed' says how. */
 bool move_ask_run(struct join *, struct move *, long long int now_ms);
+/* Has the switch do what 'command' begins, and one that was started anew, or
+ * has refused, likewise.  To be called as long as it's to be so.  Returns true
+ * while it does. */
+bool move_ask_keep(struct join *, struct move *, const char *command,
+                   long long int now_ms);
 
 /* ---- xenflow-hostd-move-source.c ---- */
 
