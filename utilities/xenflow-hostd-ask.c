@@ -22,6 +22,7 @@
 #include "xenflow-hostd-move.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "daemon.h"
@@ -139,6 +140,12 @@ join_ask_close(struct join_ask *ask)
 }
 
 /* ---- Of a router that moves. ---- */
+
+bool
+move_is_separated(const struct join *j, const struct move *m)
+{
+    return !strcmp(move_row(j, m)->technique, "separated");
+}
 
 void
 move_ask(struct join *j OVS_UNUSED, struct move *m, const char *command,

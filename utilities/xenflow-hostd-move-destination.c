@@ -38,12 +38,6 @@ VLOG_DEFINE_THIS_MODULE(xf_move_destination);
 #define FRAMES_PER_RUN 64
 
 static bool
-is_separated(const struct xfrec_migration *row)
-{
-    return !strcmp(row->technique, "separated");
-}
-
-static bool
 is_stage(const struct xfrec_migration *row, const char *stage)
 {
     return !strcmp(row->stage, stage);
@@ -281,7 +275,7 @@ prepare__(struct join *j, struct move *m, long long int now_ms)
         .machine.kvm = kvm && kvm->type == JSON_TRUE,
         .shares_memory = (memory[0]
                           && xf_domain_has_memory(&m->router, memory)),
-        .announces = !is_separated(move_row(j, m)),
+        .announces = !move_is_separated(j, m),
     };
     struct xf_domain_config config;
     struct xf_domain *d;
@@ -352,7 +346,7 @@ has_ports(const struct join *j)
 static bool
 hold(struct join *j, struct move *m, long long int now_ms)
 {
-    return (!is_separated(move_row(j, m))
+    return (!move_is_separated(j, m)
             || move_ask_keep(j, m, "xenflow/hold-begin", now_ms));
 }
 
@@ -407,7 +401,7 @@ become_ready(struct join *j, struct move *m, struct xf_domain *d,
 static bool
 end_hold(struct join *j, struct move *m, long long int now_ms)
 {
-    if (!m->back_asked && is_separated(move_row(j, m))) {
+    if (!m->back_asked && move_is_separated(j, m)) {
         move_ask(j, m, "xenflow/hold-end", now_ms);
         m->keeps = false;
     }

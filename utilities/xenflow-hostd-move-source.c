@@ -44,12 +44,6 @@ VLOG_DEFINE_THIS_MODULE(xf_move_source);
 #define RATE_MAX_MBPS 1000000
 #define TRANSFER "xenflow/transfer-begin"
 
-static bool
-is_separated(const struct xfrec_migration *row)
-{
-    return !strcmp(row->technique, "separated");
-}
-
 static struct xf_domain_status
 domain_status(const struct xf_domain *d)
 {
@@ -258,7 +252,7 @@ static void
 halt(struct join *j, struct move *m, struct xf_domain *d,
      long long int now_ms)
 {
-    if (is_separated(move_row(j, m)) && !m->transfers) {
+    if (move_is_separated(j, m) && !m->transfers) {
         if (move_is_held(j, "transfer")) {
             return;
         }
@@ -381,7 +375,7 @@ send_(struct join *j, struct move *m, struct xf_domain *d,
 static bool
 end_transfer(struct join *j, struct move *m, long long int now_ms)
 {
-    if (!m->back_asked && is_separated(move_row(j, m))) {
+    if (!m->back_asked && move_is_separated(j, m)) {
         move_ask(j, m, "xenflow/transfer-end", now_ms);
         m->transfers = m->keeps = false;
     }
@@ -474,7 +468,7 @@ is_leaving(const struct join *j, const struct move *m)
     const struct xfrec_migration *row = move_row(j, m);
     enum xf_move_phase phase = move_phase(j, m);
 
-    return (is_separated(row)
+    return (move_is_separated(j, m)
             && (phase == XF_MOVE_GIVEN
                 || (m->transfers && phase != XF_MOVE_NONE)
                 || (!move_domain(j, m) && strcmp(row->stage, "prewire")

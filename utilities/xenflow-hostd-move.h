@@ -144,6 +144,8 @@ void move_disconnect(struct move *, const char *why);
 
 /* ---- xenflow-hostd-ask.c ---- */
 
+/* Whether the switch forwards for the machine, so has to be told. */
+bool move_is_separated(const struct join *, const struct move *);
 /* Begins a command of the switch with the router's name... */
 void move_ask(struct join *, struct move *, const char *command,
               long long int now_ms);

@@ -129,17 +129,6 @@ xf_wire_decode_copy(const uint8_t *body, size_t size, bool del OVS_UNUSED,
     return error;
 }
 
-static void
-start(struct xf_wire_writer *w, uint16_t type, void *buffer, size_t capacity)
-{
-    const struct nlmsghdr nlh = {
-        .nlmsg_type = type,
-        .nlmsg_flags = NLM_F_REQUEST,
-    };
-
-    xf_wire_start_frame(w, buffer, capacity, &nlh);
-}
-
 /* What isn't printable becomes '?'. */
 static void
 put_text(struct xf_wire_writer *w, uint16_t type, const char *text)
@@ -161,7 +150,7 @@ xf_copy_encode(const struct xf_copy_msg *copy, void *buffer, size_t capacity)
 {
     struct xf_wire_writer w;
 
-    start(&w, XF_NLMSG_COPY, buffer, capacity);
+    xf_wire_start_request(&w, XF_NLMSG_COPY, buffer, capacity);
     xf_wire_put_u32(&w, XF_COPY_A_VERSION, copy->version);
     xf_wire_put_u32(&w, XF_COPY_A_KIND, copy->kind);
     if (copy->kind == XF_COPY_REQUEST) {
@@ -222,7 +211,7 @@ xf_copy_counts_encode(const struct xf_copy_count *counts, size_t n,
 {
     struct xf_wire_writer w;
 
-    start(&w, XF_NLMSG_COUNTS, buffer, capacity);
+    xf_wire_start_request(&w, XF_NLMSG_COUNTS, buffer, capacity);
     xf_wire_put(&w, counts, n * sizeof *counts);
     return xf_wire_finish_frame(&w);
 }

@@ -182,17 +182,6 @@ xf_wire_decode_load(const uint8_t *body, size_t size, bool del OVS_UNUSED,
 
 /* ---- Encoders. ---- */
 
-static void
-start(struct xf_wire_writer *w, uint16_t type, void *buffer, size_t capacity)
-{
-    const struct nlmsghdr nlh = {
-        .nlmsg_type = type,
-        .nlmsg_flags = NLM_F_REQUEST,
-    };
-
-    xf_wire_start_frame(w, buffer, capacity, &nlh);
-}
-
 size_t
 xf_guest_load_encode(const struct xf_guest_load *load, uint32_t seq,
                      void *buffer, size_t capacity)
@@ -238,7 +227,7 @@ xf_guest_hello_encode(const char *name, void *buffer, size_t capacity)
         shown[n++] = '-';
     }
     shown[n++] = '\0';
-    start(&w, XF_NLMSG_HELLO, buffer, capacity);
+    xf_wire_start_request(&w, XF_NLMSG_HELLO, buffer, capacity);
     xf_wire_put_u32(&w, XF_HELLO_VERSION, XF_GUEST_VERSION);
     xf_wire_put_attr(&w, XF_HELLO_NAME, shown, n);
     return xf_wire_finish_frame(&w);
@@ -249,7 +238,7 @@ xf_guest_resync_encode(void *buffer, size_t capacity)
 {
     struct xf_wire_writer w;
 
-    start(&w, XF_NLMSG_RESYNC, buffer, capacity);
+    xf_wire_start_request(&w, XF_NLMSG_RESYNC, buffer, capacity);
     return xf_wire_finish_frame(&w);
 }
 
@@ -265,7 +254,7 @@ xf_guest_use_encode(uint32_t ifindex, const struct in6_addr *ip,
     };
     struct xf_wire_writer w;
 
-    start(&w, RTM_NEWNEIGH, buffer, capacity);
+    xf_wire_start_request(&w, RTM_NEWNEIGH, buffer, capacity);
     xf_wire_put(&w, &ndm, sizeof ndm);
     xf_wire_put_attr(&w, NDA_DST, v4 ? &ip->s6_addr[12] : ip->s6_addr,
                      v4 ? 4 : 16);

@@ -92,6 +92,18 @@ xf_wire_start_frame(struct xf_wire_writer *w, void *buffer, size_t capacity,
     xf_wire_put(w, nlh, sizeof *nlh);
 }
 
+void
+xf_wire_start_request(struct xf_wire_writer *w, uint16_t type, void *buffer,
+                      size_t capacity)
+{
+    const struct nlmsghdr nlh = {
+        .nlmsg_type = type,
+        .nlmsg_flags = NLM_F_REQUEST,
+    };
+
+    xf_wire_start_frame(w, buffer, capacity, &nlh);
+}
+
 size_t
 xf_wire_finish_frame(struct xf_wire_writer *w)
 {

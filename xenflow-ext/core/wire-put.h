@@ -39,6 +39,10 @@ struct xf_wire_writer {
 void xf_wire_start_frame(struct xf_wire_writer *, void *buffer,
                          size_t capacity, const struct nlmsghdr *nlh);
 
+/* The same for a message of 'type' that asks for no answer. */
+void xf_wire_start_request(struct xf_wire_writer *, uint16_t type,
+                           void *buffer, size_t capacity);
+
 /* Fills in the lengths.  Returns the frame's size, 0 if it didn't fit. */
 size_t xf_wire_finish_frame(struct xf_wire_writer *);
 

@@ -281,17 +281,24 @@ fail_send(struct qemu *q, const char *error)
     begin_back(q);
 }
 
+/* Whether the source goes on after an answer with 'error'. */
+static bool
+goes_on(struct qemu *q, const char *error)
+{
+    if (!xf_qemu_matters(q)) {
+        return false;
+    } else if (error) {
+        fail_send(q, error);
+    }
+    return !error;
+}
+
 static void
 sending(const struct json *result OVS_UNUSED, const char *error, void *q_)
 {
     struct qemu *q = q_;
 
-    if (!xf_qemu_matters(q)) {
-        return;
-    }
-    if (error) {
-        fail_send(q, error);
-    } else {
+    if (goes_on(q, error)) {
         bool copies = q->up.move.phase == XF_MOVE_SENDING;
 
         xf_qemu_enter(q, copies ? PHASE_COPY : PHASE_REST,
@@ -306,11 +313,8 @@ can_send(const struct json *result OVS_UNUSED, const char *error, void *q_)
 {
     struct qemu *q = q_;
 
-    if (!xf_qemu_matters(q)) {
+    if (!goes_on(q, error)) {
         return;
-    }
-    if (error) {
-        fail_send(q, error);
     } else if (q->kvm) {
         xf_qemu_command(q, "migrate", uri(), COMMAND_MS, sending);
     } else {
@@ -347,11 +351,8 @@ stopped(const struct json *result OVS_UNUSED, const char *error, void *q_)
 {
     struct qemu *q = q_;
 
-    if (!xf_qemu_matters(q)) {
+    if (!goes_on(q, error)) {
         return;
-    }
-    if (error) {
-        fail_send(q, error);
     } else if (q->kvm) {
         xf_qemu_enter(q, PHASE_REST, REST_MS);
         q->poll_ms = q->now_ms;
