@@ -373,10 +373,10 @@ hold(struct join *j, struct move *m, long long int now_ms)
     return m->holds && !m->ask.rpc;
 }
 
-/* Its hypervisor waits for memory: the rest of its place, then the word. */
-static void
-become_ready(struct join *j, struct move *m, struct xf_domain *d,
-             long long int now_ms)
+/* Gives the host's sides of its cards, once they are there, what they need.
+ * Returns true when they have it. */
+static bool
+connect_cards(struct join *j, struct move *m, struct xf_domain *d)
 {
     struct join_router *r = join_router_find(j, &m->router);
 
@@ -384,9 +384,26 @@ become_ready(struct join *j, struct move *m, struct xf_domain *d,
         m->has_addresses = true;
         join_router_set_addresses(r, d);
         j->ports_dirty = j->ovs.idl != NULL;
-        return;
+        return false;
     }
-    if (!has_ports(j)) {
+    return has_ports(j);
+}
+
+static bool
+has_cards(const struct xf_domain *d)
+{
+    struct xf_move_status status;
+
+    xf_domain_get_move(d, &status);
+    return status.has_cards;
+}
+
+/* Its hypervisor waits for memory: the rest of its place, then the word. */
+static void
+become_ready(struct join *j, struct move *m, struct xf_domain *d,
+             long long int now_ms)
+{
+    if (has_cards(d) && !connect_cards(j, m, d)) {
         return;
     }
     if (hold(j, m, now_ms) && m->channel && !move_is_held(j, "ready")) {
@@ -420,6 +437,7 @@ step_received(struct join *j, struct move *m, struct xf_domain *d,
               long long int now_ms)
 {
     struct xf_domain_status status;
+    bool is_connected = connect_cards(j, m, d);
 
     xf_domain_get_status(d, &status);
     if (status.state != XF_DOMAIN_PAUSED) {
@@ -427,7 +445,7 @@ step_received(struct join *j, struct move *m, struct xf_domain *d,
             refuse(m, status.reason ? status.reason : "its machine ended");
         }
     } else if (m->is_taken) {
-        if (!move_is_held(j, "take")) {
+        if (is_connected && !move_is_held(j, "take")) {
             char *error = xf_domain_take(d, now_ms);
 
             if (error) {

@@ -477,6 +477,9 @@ source_run(struct join *j, struct move *m, long long int now_ms)
     const struct xfrec_migration *row = move_row(j, m);
     struct xf_domain *d;
 
+    if (now_ms >= m->retry_ms) {
+        m->retry_ms = 0;
+    }
     if (!strcmp(row->stage, "planned") || !row->router) {
         return;
     } else if (!strcmp(row->router->backend, "none")) {

@@ -249,7 +249,7 @@ utilities_xenflow_guestd_static_DEPENDENCIES = \
 utilities_xenflow_guestd_static_LINK = \
 	$(CCLD) $(AM_CFLAGS) $(CFLAGS) -static -s -o $@
 
-# xenflow-ext/domain/xen-light.c sees by itself if libxenlight is there.
+# xenflow-ext/domain/xen-light*.c see by themselves if libxenlight is there.
 XF_XEN_PACKAGES = xenlight xentoollog xenstore
 XF_XEN_LIBS = $(shell pkg-config "--libs" $(XF_XEN_PACKAGES) 2>/dev/null)
 bin_PROGRAMS += utilities/xenflow-hostd
@@ -280,7 +280,10 @@ XF_DOMAIN_SOURCES = \
 	xenflow-ext/domain/show.c \
 	xenflow-ext/domain/tap.c \
 	xenflow-ext/domain/tap.h \
+	xenflow-ext/domain/xen-light-move.c \
+	xenflow-ext/domain/xen-light-private.h \
 	xenflow-ext/domain/xen-light.c \
+	xenflow-ext/domain/xen-move.c \
 	xenflow-ext/domain/xen-private.h \
 	xenflow-ext/domain/xen.c \
 	xenflow-ext/include/xenflow/domain.h \

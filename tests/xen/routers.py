@@ -65,6 +65,8 @@ ovs-vsctl -vconsole:off --no-wait init \\
        external_ids:xenflow-remote=ssl:%(address)s:%(port)d || exit 1
 run ovs-vswitchd --disable-system-route
 hostd
+# What hosts do themselves goes before what their guests do.
+xl sched-credit2 -d Domain-0 -w 4096
 """
 # Waits for a line of hostd's log.
 BEGUN = """
@@ -132,6 +134,14 @@ class Database:
                   "--schema=" + os.path.join(
                       self.source, "xenflow-ext/xenflow.ovsschema"),
                   "--listen=%d:%s" % (PORT, ADDRESS), "start")
+
+    def start_manager(self):
+        """Starts who coordinates migrations, beside the database."""
+        self.run("xenflow-manager", "--db=" + self.env["XF_DB"], "--detach",
+                 "--no-chdir", "--pidfile=" + self.path("manager.pid"),
+                 "--overwrite-pidfile", "--log-file="
+                 + self.path("manager.log"), "-vconsole:off", "-vsyslog:off",
+                 "--unixctl=" + self.path("manager.ctl"))
 
     def keys(self, host):
         """An archive with what a host needs to join."""

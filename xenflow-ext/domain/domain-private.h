@@ -30,6 +30,8 @@
 
 /* How a backend moves machines.  See "Moving" in xenflow/domain.h. */
 struct xf_move_backend {
+    bool cards_come_last;       /* See struct xf_move_status. */
+
     void (*get_machine)(const struct xf_domain *, struct xf_move_machine *);
 
     /* Begins send or receive, as 'move' of the domain says; goes through the

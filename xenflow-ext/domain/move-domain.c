@@ -130,6 +130,10 @@ xf_domain_get_move(const struct xf_domain *d, struct xf_move_status *status)
         .phase = d->move.phase,
         .migration = d->move.settings.migration,
         .progress = d->move.progress,
+        .has_cards = (d->backend->move
+                      && (!d->backend->move->cards_come_last
+                          || d->move.phase >= XF_MOVE_RECEIVED)
+                      && d->move.phase >= XF_MOVE_WAITING),
     };
 }
 

@@ -28,7 +28,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libxl.h>
 #include <libxl_event.h>
 #include <libxl_utils.h>
 #include <signal.h>
@@ -36,12 +35,12 @@
 #include <string.h>
 #include <unistd.h>
 #include <xenstore.h>
-#include <xentoollog.h>
 
 #include "domain/domain-private.h"
 #include "domain/image.h"
 #include "domain/process.h"
 #include "domain/tap.h"
+#include "domain/xen-light-private.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "timeval.h"
@@ -59,18 +58,12 @@ VLOG_DEFINE_THIS_MODULE(xf_xen_light);
 
 /* ---- What libxenlight says. ---- */
 
-struct logger {
-    xentoollog_logger up;
-    bool in_child;
-    int n_lines;
-    char *first;                /* Error since take_first(), or NULL. */
-};
-
 static void OVS_PRINTF_FORMAT(5, 0)
 log_message(xentoollog_logger *logger_, xentoollog_level level, int error,
             const char *context, const char *format, va_list args)
 {
-    struct logger *logger = CONTAINER_OF(logger_, struct logger, up);
+    struct xf_xen_logger *logger = CONTAINER_OF(logger_,
+                                                struct xf_xen_logger, up);
     char *text = xvasprintf(format, args);
 
     if (level < XTL_ERROR) {
@@ -111,7 +104,7 @@ destroy_nothing(xentoollog_logger *logger OVS_UNUSED)
 
 /* Opens the library.  Returns 0 or its error. */
 static int
-open_library(struct logger *logger, libxl_ctx **ctxp)
+open_library(struct xf_xen_logger *logger, libxl_ctx **ctxp)
 {
     logger->up = (xentoollog_logger) {
         .vmessage = log_message,
@@ -131,7 +124,7 @@ struct entry {
 /* Facts about this host, so there is one. */
 static struct {
     libxl_ctx *ctx;             /* NULL: not open. */
-    struct logger logger;
+    struct xf_xen_logger logger;
     struct entry *entries;
     int n;
     long long int until_ms;     /* When the list is too old. */
@@ -160,8 +153,8 @@ xf_xen_check_host(void)
     return NULL;
 }
 
-static enum xf_xen_presence
-presence_of(const libxl_dominfo *info)
+enum xf_xen_presence
+xf_xen_presence_of(const libxl_dominfo *info)
 {
     if (info->dying) {
         return XF_XEN_ABSENT;
@@ -227,7 +220,7 @@ read_list(void)
     for (int i = 0; i < n; i++) {
         host.entries[i] = (struct entry) {
             .uuid = uuid_of(&list[i].uuid),
-            .info = { .presence = presence_of(&list[i]),
+            .info = { .presence = xf_xen_presence_of(&list[i]),
                       .id = list[i].domid },
         };
     }
@@ -284,7 +277,7 @@ xf_xen_look_at(const struct uuid *uuid, struct xf_xen_info *info)
     if (!libxl_domain_info(host.ctx, &dominfo, info->id)) {
         struct uuid found = uuid_of(&dominfo.uuid);
 
-        info->presence = presence_of(&dominfo);
+        info->presence = xf_xen_presence_of(&dominfo);
         info->cpu_ms = dominfo.cpu_time / 1000000;
         info->memory_mb = dominfo.current_memkb / 1024;
         is_there = (uuid_equals(&found, uuid)
@@ -296,17 +289,8 @@ xf_xen_look_at(const struct uuid *uuid, struct xf_xen_info *info)
 
 /* ---- Jobs, in a child process. ---- */
 
-struct job {
-    const struct xf_domain *d;
-    const struct xf_domain_config *config;
-    libxl_ctx *ctx;
-    struct logger logger;
-    uint32_t id;                /* Xen's number of the domain. */
-};
-
-/* A sentence with what libxenlight said first. */
-static char *
-failed(const struct job *job, const char *what)
+char *
+xf_xen_failed(const struct xf_xen_work *job, const char *what)
 {
     return xasprintf("%s: %s", what, job->logger.first ? job->logger.first
                      : "Xen doesn't say why");
@@ -316,7 +300,7 @@ failed(const struct job *job, const char *what)
 
 /* Keeps processors and memory on the NUMA node. */
 static char *
-describe_node(struct job *job, libxl_domain_build_info *b)
+describe_node(struct xf_xen_work *job, libxl_domain_build_info *b)
 {
     unsigned int node = job->config->numa_node;
     libxl_bitmap cpus;
@@ -343,7 +327,7 @@ describe_node(struct job *job, libxl_domain_build_info *b)
 }
 
 static char *
-describe_machine(struct job *job, libxl_domain_config *dc)
+describe_machine(struct xf_xen_work *job, libxl_domain_config *dc)
 {
     const struct xf_domain_config *config = job->config;
     libxl_domain_create_info *c = &dc->c_info;
@@ -372,7 +356,7 @@ describe_machine(struct job *job, libxl_domain_config *dc)
 }
 
 static void
-describe_nics(const struct job *job, libxl_domain_config *dc)
+describe_nics(const struct xf_xen_work *job, libxl_domain_config *dc)
 {
     const struct xf_domain_config *config = job->config;
 
@@ -389,16 +373,15 @@ describe_nics(const struct job *job, libxl_domain_config *dc)
     }
 }
 
-/* Whether Xen has the memory; it's told so late, and so darkly. */
-static char *
-check_memory(struct job *job)
+char *
+xf_xen_check_memory(struct xf_xen_work *job)
 {
     libxl_physinfo info;
     uint64_t free_mb;
 
     libxl_physinfo_init(&info);
     if (libxl_get_physinfo(job->ctx, &info)) {
-        return failed(job, "Xen doesn't say what memory it has");
+        return xf_xen_failed(job, "Xen doesn't say what memory it has");
     }
     free_mb = info.free_pages * 4 / 1024;
     libxl_physinfo_dispose(&info);
@@ -414,7 +397,7 @@ check_memory(struct job *job)
  * no larger than the wire's, with checksums as far as the back-end has a say;
  * and, to the kernel's driver, that a hotplug script has done its work. */
 static int
-set_back_end(const struct job *job, struct xs_handle *xs, size_t i)
+set_back_end(const struct xf_xen_work *job, struct xs_handle *xs, size_t i)
 {
     static const struct {
         const char *name, *value;
@@ -441,7 +424,7 @@ set_back_end(const struct job *job, struct xs_handle *xs, size_t i)
 
 /* Brings up the host's sides, under their names. */
 static char *
-set_up_nics(struct job *job)
+set_up_nics(struct xf_xen_work *job)
 {
     struct xs_handle *xs = xs_open(0);
     char *sentence = NULL;
@@ -472,10 +455,10 @@ set_up_nics(struct job *job)
 
 /* Builds the domain, paused, out of its image or, with 'fd', of its memory. */
 static char *
-build(struct job *job, int fd)
+build_machine(struct xf_xen_work *job, int fd)
 {
     libxl_domain_config dc;
-    char *error = check_memory(job);
+    char *error = xf_xen_check_memory(job);
 
     if (error) {
         return error;
@@ -488,7 +471,7 @@ build(struct job *job, int fd)
     describe_nics(job, &dc);
     if (fd < 0) {
         return (libxl_domain_create_new(job->ctx, &dc, &job->id, NULL, NULL)
-                ? failed(job, "Xen can't build the domain") : NULL);
+                ? xf_xen_failed(job, "Xen can't build the domain") : NULL);
     }
 
     libxl_domain_restore_params params;
@@ -496,31 +479,51 @@ build(struct job *job, int fd)
     params.stream_version = 2;
     return (libxl_domain_create_restore(job->ctx, &dc, &job->id, fd, -1,
                                         &params, NULL, NULL)
-            ? failed(job, "Xen can't build the domain of its memory") : NULL);
+            ? xf_xen_failed(job, "Xen can't build the domain of its memory")
+            : NULL);
 }
 
 /* Removes the domain if it's there. */
 static char *
-do_remove(struct job *job)
+do_remove(struct xf_xen_work *job)
 {
     int error = libxl_domain_destroy(job->ctx, job->id, NULL);
 
     return (error && error != ERROR_DOMAIN_NOTFOUND
-            ? failed(job, "Xen can't remove the domain") : NULL);
+            ? xf_xen_failed(job, "Xen can't remove the domain") : NULL);
+}
+
+char *
+xf_xen_build(struct xf_xen_work *job, int fd)
+{
+    char *error = build_machine(job, fd);
+
+    if (!error) {
+        char *built = xf_domain_path(job->d, XF_XEN_BUILT);
+
+        error = set_up_nics(job);
+        if (!error && xf_domain_write_file(built, "")) {
+            error = xasprintf("%s: can't be written", built);
+        }
+        if (error) {
+            free(do_remove(job));
+        }
+        free(built);
+    }
+    return error;
 }
 
 static char *
-run_it(struct job *job)
+run_it(struct xf_xen_work *job)
 {
     return (libxl_domain_unpause(job->ctx, job->id, NULL)
-            ? failed(job, "Xen can't let the domain run") : NULL);
+            ? xf_xen_failed(job, "Xen can't let the domain run") : NULL);
 }
 
 static char *
-do_start(struct job *job, bool is_restore)
+do_start(struct xf_xen_work *job, bool is_restore)
 {
     char *memory = xf_domain_path(job->d, "memory");
-    char *built = xf_domain_path(job->d, XF_XEN_BUILT);
     char *error = NULL;
     int fd = -1;
 
@@ -533,16 +536,7 @@ do_start(struct job *job, bool is_restore)
                               ovs_strerror(errno));
         }
     }
-    error = error ? error : build(job, fd);
-    if (!error) {
-        error = set_up_nics(job);
-        if (!error && xf_domain_write_file(built, "")) {
-            error = xasprintf("%s: can't be written", built);
-        }
-        if (error) {
-            free(do_remove(job));
-        }
-    }
+    error = error ? error : xf_xen_build(job, fd);
     if (!error) {
         unlink(memory);
         error = run_it(job);
@@ -552,7 +546,7 @@ do_start(struct job *job, bool is_restore)
 
 /* Waits 'ms' for the domain to shut down. */
 static void
-wait_for_shutdown(struct job *job, int ms)
+wait_for_shutdown(struct xf_xen_work *job, int ms)
 {
     for (int waited_ms = 0; waited_ms < ms; waited_ms += ASK_MS) {
         libxl_dominfo info;
@@ -570,7 +564,7 @@ wait_for_shutdown(struct job *job, int ms)
 }
 
 static char *
-do_stop(struct job *job, enum xf_xen_presence presence)
+do_stop(struct xf_xen_work *job, enum xf_xen_presence presence)
 {
     char *error;
 
@@ -585,19 +579,23 @@ do_stop(struct job *job, enum xf_xen_presence presence)
     return error;
 }
 
-static char *
-do_continue(struct job *job, enum xf_xen_presence presence)
+char *
+xf_xen_continue(struct xf_xen_work *job, enum xf_xen_presence presence)
 {
     if (presence == XF_XEN_SAVED) {
+        /* A guest that can't go on as if nothing had been begins anew with its
+         * devices. */
         return (libxl_domain_resume(job->ctx, job->id, 1, NULL)
-                ? failed(job, "Xen can't let the domain run again") : NULL);
+                && libxl_domain_resume(job->ctx, job->id, 0, NULL)
+                ? xf_xen_failed(job, "Xen can't let the domain run again")
+                : NULL);
     }
-    return run_it(job);
+    return presence == XF_XEN_PAUSED ? run_it(job) : NULL;
 }
 
 /* The guest itself takes part, so one that is paused runs for a moment. */
 static char *
-do_suspend(struct job *job, enum xf_xen_presence presence)
+do_suspend(struct xf_xen_work *job, enum xf_xen_presence presence)
 {
     char *new = xf_domain_path(job->d, "memory.new");
     char *memory = xf_domain_path(job->d, "memory");
@@ -608,10 +606,10 @@ do_suspend(struct job *job, enum xf_xen_presence presence)
         return xasprintf("%s: can't be made (%s)", new, ovs_strerror(errno));
     }
     if (presence != XF_XEN_RUNNING) {
-        error = do_continue(job, presence);
+        error = xf_xen_continue(job, presence);
     }
     if (!error && libxl_domain_suspend(job->ctx, job->id, fd, 0, NULL)) {
-        error = failed(job, "Xen can't save the domain");
+        error = xf_xen_failed(job, "Xen can't save the domain");
     }
     if (!error && rename(new, memory)) {
         error = xasprintf("%s: can't be renamed (%s)", new,
@@ -625,9 +623,27 @@ do_suspend(struct job *job, enum xf_xen_presence presence)
     return do_remove(job);
 }
 
+/* Of the files that the child inherited only 'fds' stay, from
+ * XF_XEN_MEMORY_FD on. */
+static void
+keep_files(const int fds[2])
+{
+    int copies[2];
+
+    for (int i = 0; i < 2; i++) {
+        copies[i] = fcntl(fds[i], F_DUPFD, XF_XEN_FIRST_FREE_FD);
+    }
+    for (int i = 0; i < 2; i++) {
+        if (copies[i] < 0 || dup2(copies[i], XF_XEN_MEMORY_FD + i) < 0) {
+            close(XF_XEN_MEMORY_FD + i);
+        }
+    }
+    close_range(XF_XEN_FIRST_FREE_FD, ~0U, 0);
+}
+
 /* The child inherited what isn't its own. */
 static void
-become_worker(void)
+become_worker(const int fds[2])
 {
     static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGALRM };
 
@@ -640,29 +656,30 @@ become_worker(void)
     }
     host.ctx = NULL;
     xf_xen_forget_list();
-    close_range(STDERR_FILENO + 1, ~0U, 0);
+    keep_files(fds);
 }
 
 char *
 xf_xen_do(void *request_)
 {
     const struct xf_xen_request *request = request_;
-    struct job job = {
+    struct xf_xen_work job = {
         .d = request->domain,
         .config = &request->domain->config,
         .logger = { .in_child = true },
     };
+    const int fds[] = { request->memory_fd, request->word_fd };
     struct xf_xen_info info;
     char *error;
 
-    become_worker();
+    become_worker(fds);
     host.logger.in_child = true;
     error = xf_xen_look(&job.config->uuid, time_msec(), &info);
     if (error) {
         return error;
     }
     if (open_library(&job.logger, &job.ctx)) {
-        return failed(&job, "Xen can't be reached");
+        return xf_xen_failed(&job, "Xen can't be reached");
     }
     job.id = info.id;
     switch (request->job) {
@@ -670,13 +687,17 @@ xf_xen_do(void *request_)
     case XF_XEN_RESTORE:
         return do_start(&job, request->job == XF_XEN_RESTORE);
     case XF_XEN_CONTINUE:
-        return do_continue(&job, info.presence);
+        return xf_xen_continue(&job, info.presence);
     case XF_XEN_STOP:
         return do_stop(&job, info.presence);
     case XF_XEN_SUSPEND:
         return do_suspend(&job, info.presence);
     case XF_XEN_REMOVE:
         return info.presence == XF_XEN_ABSENT ? NULL : do_remove(&job);
+    case XF_XEN_SEND:
+        return xf_xen_do_send(&job);
+    case XF_XEN_RECEIVE:
+        return xf_xen_do_receive(&job);
     default:
         OVS_NOT_REACHED();
     }

@@ -17,8 +17,9 @@
 #ifndef XF_DOMAIN_XEN_PRIVATE_H
 #define XF_DOMAIN_XEN_PRIVATE_H 1
 
-/* What the files of the backends for Xen share: xen.c (operations) and
- * xen-light.c, the only one that knows libxenlight.
+/* What the files of the backends for Xen share: xen.c (operations), xen-move.c
+ * (to another host), and xen-light.c and xen-light-move.c, the only ones that
+ * know libxenlight.
  *
  * libxenlight blocks, forks and takes over SIGCHLD, so what changes something
  * is a *job*: done by a child process from its beginning to its end, also if
@@ -27,7 +28,7 @@
 
 #include <stdbool.h>
 
-#include "xenflow/domain.h"
+#include "domain/domain-private.h"
 
 /* There from the moment a domain is built in full until the next start. */
 #define XF_XEN_BUILT "built"
@@ -39,6 +40,8 @@ enum xf_xen_job {
     XF_XEN_STOP,                /* Ask the guest to shut down, then remove. */
     XF_XEN_SUSPEND,             /* Save to file "memory", then remove. */
     XF_XEN_REMOVE,              /* At once. */
+    XF_XEN_SEND,                /* Memory to file 'memory_fd'; see below. */
+    XF_XEN_RECEIVE,             /* Build from that file; don't run. */
 };
 
 /* What Xen knows of a domain. */
@@ -78,10 +81,69 @@ bool xf_xen_look_at(const struct uuid *, struct xf_xen_info *info);
 struct xf_xen_request {
     enum xf_xen_job job;
     const struct xf_domain *domain;
+    /* Of send and receive, else -1: where memory goes, or comes from, and
+     * where words of one byte go both ways. */
+    int memory_fd, word_fd;
 };
+
+/* Words.  The job says "ready": of send, the machine is about to be suspended;
+ * of receive, there is room for it, and memory is read.  It is told "halt": of
+ * send, now it may suspend the machine; one that copies while that runs
+ * doesn't wait for it. */
+#define XF_XEN_WORD_READY 'r'
+#define XF_XEN_WORD_HALT 'h'
 
 /* Does a job, in a child process: closes all files and writes what libxenlight
  * says to standard error.  Returns NULL or a sentence. */
 char *xf_xen_do(void *request);
+
+/* ---- Between xen.c and xen-move.c. ---- */
+
+struct xf_process;
+
+struct xen {
+    struct xf_domain up;
+    struct xf_process *worker;  /* Does 'job', or NULL. */
+    enum xf_xen_job job;
+    bool is_cleaning;           /* 'job' isn't the operation's. */
+    bool is_queued;             /* The operation begins when 'job' ends. */
+    long long int deadline_ms;  /* Of 'job'. */
+    bool late;                  /* The worker was killed at that time. */
+
+    enum xf_domain_op op;       /* In progress. */
+    char *error;                /* Why it fails, once all is removed. */
+    long long int now_ms;       /* As of the last call. */
+    long long int look_ms;      /* When to look for it again. */
+    unsigned int id;            /* Xen's number, 0: none. */
+
+    /* Of one that moves; see xen-move.c. */
+    int memory_fd, word_fd;     /* Our ends, or -1. */
+    int child_fds[2];           /* The ends of a job to be started, or -1. */
+    bool is_saved;              /* All of its memory has left Xen. */
+    unsigned long long int n_bytes;     /* Of memory that was read. */
+    unsigned long long int budget;      /* Bytes that may be read now... */
+    long long int budget_ms;    /* ...as of this time. */
+};
+
+#define XF_XEN_MEMORY_JOB_MS 300000     /* That copies memory. */
+
+extern const struct xf_move_backend xf_xen_move;
+
+void xf_xen_start_job(struct xen *, enum xf_xen_job);
+
+/* The operation is over; takes ownership of 'error'. */
+void xf_xen_finish(struct xen *, enum xf_domain_state, char *error);
+
+/* Our ends of what a job of send or receive has are closed: it fails if it
+ * still needs them. */
+void xf_xen_close_move(struct xen *);
+
+/* A job of send or receive, or one that lets such a domain go on, has ended;
+ * takes ownership of 'error'. */
+void xf_xen_move_ended(struct xen *, enum xf_xen_presence, char *error);
+
+/* While it moves. */
+void xf_xen_run_move(struct xen *);
+void xf_xen_wait_move(const struct xen *);
 
 #endif /* domain/xen-private.h */

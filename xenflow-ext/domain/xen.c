@@ -50,23 +50,7 @@
 VLOG_DEFINE_THIS_MODULE(xf_xen);
 
 #define JOB_MS 120000
-#define MEMORY_JOB_MS 300000    /* That copies memory. */
 #define LOG "xen.log"
-
-struct xen {
-    struct xf_domain up;
-    struct xf_process *worker;  /* Does 'job', or NULL. */
-    enum xf_xen_job job;
-    bool is_cleaning;           /* 'job' isn't the operation's. */
-    long long int deadline_ms;  /* Of 'job'. */
-    bool late;                  /* The worker was killed at that time. */
-
-    enum xf_domain_op op;       /* In progress. */
-    char *error;                /* Why it fails, once all is removed. */
-    long long int now_ms;       /* As of the last call. */
-    long long int look_ms;      /* When to look for it again. */
-    unsigned int id;            /* Xen's number, 0: none. */
-};
 
 static struct xen *
 xen_cast(const struct xf_domain *d)
@@ -93,10 +77,10 @@ remove_file(const struct xen *x, const char *name)
     free(path);
 }
 
-/* The operation is over; takes ownership of 'error'. */
-static void
-finish(struct xen *x, enum xf_domain_state state, char *error)
+void
+xf_xen_finish(struct xen *x, enum xf_domain_state state, char *error)
 {
+    xf_xen_close_move(x);
     x->op = XF_DOMAIN_OP_NONE;
     free(x->error);
     x->error = NULL;
@@ -105,10 +89,28 @@ finish(struct xen *x, enum xf_domain_state state, char *error)
 
 /* ---- Jobs. ---- */
 
-static void
-start_job(struct xen *x, enum xf_xen_job job)
+static void settle(struct xen *, char *error);
+
+/* How long 'job' may take, in ms. */
+static long long int
+time_for(const struct xen *x, enum xf_xen_job job)
 {
-    struct xf_xen_request request = { .job = job, .domain = &x->up };
+    bool copies = (job == XF_XEN_RESTORE || job == XF_XEN_SUSPEND
+                   || job == XF_XEN_SEND || job == XF_XEN_RECEIVE);
+
+    return (x->up.config.stop_s * 1000LL
+            + (copies ? XF_XEN_MEMORY_JOB_MS : JOB_MS));
+}
+
+void
+xf_xen_start_job(struct xen *x, enum xf_xen_job job)
+{
+    struct xf_xen_request request = {
+        .job = job,
+        .domain = &x->up,
+        .memory_fd = x->child_fds[0],
+        .word_fd = x->child_fds[1],
+    };
     char *log = xf_domain_path(&x->up, LOG);
     const struct xf_process_spec spec = {
         /* To remove a domain says nothing about how it ended. */
@@ -124,9 +126,13 @@ start_job(struct xen *x, enum xf_xen_job job)
     x->job = job;
     x->late = false;
     x->is_cleaning = x->op == XF_DOMAIN_OP_NONE;
-    x->deadline_ms = x->now_ms + x->up.config.stop_s * 1000LL
-                     + (job == XF_XEN_RESTORE || job == XF_XEN_SUSPEND
-                        ? MEMORY_JOB_MS : JOB_MS);
+    x->deadline_ms = x->now_ms + time_for(x, job);
+    for (size_t i = 0; i < ARRAY_SIZE(x->child_fds); i++) {
+        if (x->child_fds[i] >= 0) {
+            close(x->child_fds[i]);
+            x->child_fds[i] = -1;
+        }
+    }
     if (error) {
         char *sentence = xasprintf("a process can't be made (%s)",
                                    ovs_strerror(error));
@@ -136,8 +142,7 @@ start_job(struct xen *x, enum xf_xen_job job)
             VLOG_WARN("%s: %s", x->up.config.name, sentence);
             free(sentence);
         } else {
-            finish(x, has_file(x, "memory") ? XF_DOMAIN_SUSPENDED
-                   : XF_DOMAIN_STOPPED, sentence);
+            settle(x, sentence);
         }
     }
 }
@@ -188,12 +193,12 @@ static void
 end_start(struct xen *x, enum xf_xen_presence presence, char *error)
 {
     if (!error) {
-        finish(x, XF_DOMAIN_RUNNING, NULL);
+        xf_xen_finish(x, XF_DOMAIN_RUNNING, NULL);
     } else if (x->job == XF_XEN_CONTINUE) {
-        finish(x, state_by_files(x, presence), error);
+        xf_xen_finish(x, state_by_files(x, presence), error);
     } else {
         xf_process_forget(x->up.folder);
-        finish(x, state_by_files(x, presence), error);
+        xf_xen_finish(x, state_by_files(x, presence), error);
     }
 }
 
@@ -208,7 +213,7 @@ end_adopt(struct xen *x, enum xf_xen_presence presence, char *error)
             "it ended while no xenflow-hostd was there, or the host did"));
     }
     remove_file(x, "memory.new");
-    finish(x, state, error);
+    xf_xen_finish(x, state, error);
 }
 
 /* The job of operation x->op is done; takes ownership of 'error'. */
@@ -225,10 +230,10 @@ end_operation(struct xen *x, enum xf_xen_presence presence, char *error)
             xf_process_forget(x->up.folder);
             free(error);
             error = NULL;
-            finish(x, XF_DOMAIN_STOPPED, NULL);
+            xf_xen_finish(x, XF_DOMAIN_STOPPED, NULL);
         } else {
-            finish(x, state_of(presence), error ? error
-                   : xstrdup("Xen still has it: stop it again"));
+            xf_xen_finish(x, state_of(presence), error ? error
+                          : xstrdup("Xen still has it: stop it again"));
         }
         break;
     case XF_DOMAIN_OP_SUSPEND:
@@ -238,19 +243,23 @@ end_operation(struct xen *x, enum xf_xen_presence presence, char *error)
         } else if (!error) {
             error = xstrdup("there is no saved memory");
         }
-        finish(x, state_by_files(x, presence), error);
+        xf_xen_finish(x, state_by_files(x, presence), error);
         break;
     case XF_DOMAIN_OP_DESTROY:
         if (presence == XF_XEN_ABSENT) {
             free(error);
-            finish(x, XF_DOMAIN_ABSENT, NULL);
+            xf_xen_finish(x, XF_DOMAIN_ABSENT, NULL);
         } else {
-            finish(x, state_of(presence), error ? error
-                   : xstrdup("Xen still has it: destroy it again"));
+            xf_xen_finish(x, state_of(presence), error ? error
+                          : xstrdup("Xen still has it: destroy it again"));
         }
         break;
     case XF_DOMAIN_OP_ADOPT:
         end_adopt(x, presence, error);
+        break;
+    case XF_DOMAIN_OP_SEND:
+    case XF_DOMAIN_OP_RECEIVE:
+        xf_xen_move_ended(x, presence, error);
         break;
     default:
         OVS_NOT_REACHED();
@@ -279,9 +288,9 @@ settle(struct xen *x, char *error)
     x->id = info.id;
     if (problem) {              /* watch() will know better. */
         free(error);
-        finish(x, has_file(x, "memory") ? XF_DOMAIN_SUSPENDED
-               : xf_process_is_recorded(x->up.folder) ? XF_DOMAIN_PAUSED
-               : XF_DOMAIN_STOPPED, problem);
+        xf_xen_finish(x, has_file(x, "memory") ? XF_DOMAIN_SUSPENDED
+                      : xf_process_is_recorded(x->up.folder)
+                      ? XF_DOMAIN_PAUSED : XF_DOMAIN_STOPPED, problem);
     } else if (is_remains(x, info.presence) && x->job != XF_XEN_REMOVE) {
         if (!error && x->op == XF_DOMAIN_OP_ADOPT
             && !has_file(x, XF_XEN_BUILT)) {
@@ -289,7 +298,7 @@ settle(struct xen *x, char *error)
         }
         free(x->error);
         x->error = error;
-        start_job(x, XF_XEN_REMOVE);
+        xf_xen_start_job(x, XF_XEN_REMOVE);
     } else {
         char *first = x->error;
 
@@ -316,9 +325,11 @@ handle_end(struct xen *x)
         }
         xf_xen_forget_list();
         x->id = 0;
-        return;
+    } else if (!x->is_queued) {
+        settle(x, error);
+    } else {
+        free(error);            /* Of an operation that nobody waits for. */
     }
-    settle(x, error);
 }
 
 /* ---- How operations begin. ---- */
@@ -330,14 +341,14 @@ begin_start(struct xen *x)
     char *error;
 
     if (x->up.state == XF_DOMAIN_PAUSED) {
-        start_job(x, XF_XEN_CONTINUE);
+        xf_xen_start_job(x, XF_XEN_CONTINUE);
         return;
     }
     error = xf_image_check(x->up.config.image);
     error = error ? error : xf_xen_check_host();
     if (error) {
-        finish(x, is_restore ? XF_DOMAIN_SUSPENDED : XF_DOMAIN_STOPPED,
-               error);
+        xf_xen_finish(x, is_restore ? XF_DOMAIN_SUSPENDED
+                      : XF_DOMAIN_STOPPED, error);
         return;
     }
     if (!is_restore) {
@@ -345,7 +356,7 @@ begin_start(struct xen *x)
     }
     remove_file(x, XF_XEN_BUILT);
     xf_process_forget(x->up.folder);
-    start_job(x, is_restore ? XF_XEN_RESTORE : XF_XEN_START);
+    xf_xen_start_job(x, is_restore ? XF_XEN_RESTORE : XF_XEN_START);
 }
 
 /* Stop or destroy. */
@@ -358,15 +369,15 @@ begin_end(struct xen *x)
     xf_xen_forget_list();
     error = xf_xen_look(&x->up.config.uuid, x->now_ms, &info);
     if (error) {
-        finish(x, x->up.state, error);
+        xf_xen_finish(x, x->up.state, error);
     } else if (info.presence == XF_XEN_ABSENT) {
         remove_file(x, "memory");
         xf_process_forget(x->up.folder);
-        finish(x, x->op == XF_DOMAIN_OP_STOP ? XF_DOMAIN_STOPPED
-               : XF_DOMAIN_ABSENT, NULL);
+        xf_xen_finish(x, x->op == XF_DOMAIN_OP_STOP ? XF_DOMAIN_STOPPED
+                      : XF_DOMAIN_ABSENT, NULL);
     } else {
-        start_job(x, x->op == XF_DOMAIN_OP_STOP ? XF_XEN_STOP
-                  : XF_XEN_REMOVE);
+        xf_xen_start_job(x, x->op == XF_DOMAIN_OP_STOP ? XF_XEN_STOP
+                         : XF_XEN_REMOVE);
     }
 }
 
@@ -380,7 +391,7 @@ begin(struct xen *x)
         begin_start(x);
         break;
     case XF_DOMAIN_OP_SUSPEND:
-        start_job(x, XF_XEN_SUSPEND);
+        xf_xen_start_job(x, XF_XEN_SUSPEND);
         break;
     case XF_DOMAIN_OP_STOP:
     case XF_DOMAIN_OP_DESTROY:
@@ -450,7 +461,7 @@ watch(struct xen *x)
     }
     xf_domain_set_state(d, state, xstrdup(reason));
     if (info.presence != XF_XEN_ABSENT) {
-        start_job(x, XF_XEN_REMOVE);
+        xf_xen_start_job(x, XF_XEN_REMOVE);
     }
 }
 
@@ -469,6 +480,8 @@ xen_alloc(const struct xf_domain_config *config OVS_UNUSED)
 {
     struct xen *x = xzalloc(sizeof *x);
 
+    x->memory_fd = x->word_fd = -1;
+    x->child_fds[0] = x->child_fds[1] = -1;
     return &x->up;
 }
 
@@ -496,7 +509,7 @@ xen_adopt(struct xf_domain *d, long long int now_ms)
     x->worker = xf_process_adopt(d->folder);
     if (x->worker) {            /* What it does, it does to the end. */
         xf_domain_set_state(d, XF_DOMAIN_STARTING, NULL);
-        x->deadline_ms = now_ms + MEMORY_JOB_MS;
+        x->deadline_ms = now_ms + XF_XEN_MEMORY_JOB_MS;
     } else {
         settle(x, NULL);
     }
@@ -507,6 +520,7 @@ xen_close(struct xf_domain *d)
 {
     struct xen *x = xen_cast(d);
 
+    xf_xen_close_move(x);
     xf_process_close(x->worker);
     free(x->error);
     free(x);
@@ -519,7 +533,11 @@ xen_begin(struct xf_domain *d, enum xf_domain_op op, long long int now_ms)
 
     x->now_ms = now_ms;
     x->op = op;
-    if (!x->worker) {           /* Else when that has ended. */
+    xf_xen_close_move(x);
+    x->is_queued = x->worker != NULL;
+    if (x->is_queued) {
+        x->deadline_ms = MIN(x->deadline_ms, now_ms + JOB_MS);
+    } else {
         begin(x);
     }
 }
@@ -531,11 +549,11 @@ xen_run(struct xf_domain *d, long long int now_ms)
 
     x->now_ms = now_ms;
     if (x->worker) {
+        xf_xen_run_move(x);
         if (xf_process_has_ended(x->worker)) {
-            bool was_cleaning = x->is_cleaning;
-
             handle_end(x);
-            if (was_cleaning && x->op != XF_DOMAIN_OP_NONE) {
+            if (x->is_queued) {
+                x->is_queued = false;
                 begin(x);
             }
         } else if (now_ms >= x->deadline_ms && !x->late) {
@@ -558,6 +576,7 @@ xen_wait(const struct xf_domain *d)
         if (!x->late) {
             poll_timer_wait_until(x->deadline_ms);
         }
+        xf_xen_wait_move(x);
     } else if (is_watched(x)) {
         poll_timer_wait_until(x->look_ms);
     }
@@ -600,6 +619,7 @@ xen_usage(const struct xf_domain *d, struct xf_domain_usage *usage)
         .wait = xen_wait,                       \
         .show = xen_show,                       \
         .usage = xen_usage,                     \
+        .move = &xf_xen_move,                   \
     }
 
 const struct xf_domain_backend xf_domain_xen_pv = XEN_BACKEND("xen-pv");

@@ -225,6 +225,11 @@ struct json *xf_domain_to_json(const struct xf_domain *);
  * until the destination takes it; that of the destination then.  If the
  * destination can't, it drops its copy, and the source takes its own back.
  *
+ * Backends differ.  A machine of QEMU's that is ready runs until halt.  One of
+ * Xen's that is copied while it runs is about to be suspended when it is ready,
+ * whatever the caller does, and isn't sent before halt; its cards at the
+ * destination are made when it has been received, not while it waits.
+ *
  * What was in a phase when this process ended: a sender whose machine isn't
  * given goes on by itself; a given one stays given; a receiver that hasn't all
  * of it drops it; one that has, keeps it; one that has taken it, goes on. */
@@ -266,6 +271,8 @@ struct xf_move_status {
     enum xf_move_phase phase;
     struct uuid migration;
     int progress;               /* Percent of memory, of a sender. */
+    bool has_cards;             /* Of a receiver: the host's sides of its
+                                 * cards are there. */
 };
 
 void xf_domain_get_move(const struct xf_domain *, struct xf_move_status *);

@@ -1,0 +1,212 @@
+# Copyright (c) 2026 The XenFlow Authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Virtual routers on Xen that move from host to host under traffic.
+
+Their interfaces are ends of virtual links:
+
+    edge "a" -- vr1 -- vr2 -- edge "b"
+
+so each can be on either host; what is between is the same to them.
+"""
+
+import json
+import time
+
+from lab import measure, moving
+from routers import check, wait
+
+RATES = (500, 850, 1200, 1700, 2500, 3500, 5000)    # Tried, packets/s.
+RATE_MIN = 500                  # Of the stream while machines move...
+PART = 0.6                      # ...at most this of what is forwarded.
+TRIAL_S = 4
+FULL_S = 600                    # As in run.
+BEFORE_S, AFTER_S = 0.5, 1.0    # Of traffic around a move.
+WAY = ("a", "b", "10.0.2.2")
+
+PLACE = """
+[host x1]
+addresses = 10.255.0.1
+
+[host x2]
+addresses = 10.255.0.2
+
+[trunk cable]
+ends = x1:eth2 x2:eth2
+
+[net lab]
+prefixes = 10.0.0.0/16
+
+[edge x1:eth1]
+
+[edge x2:eth1]
+"""
+ROUTER = """
+[router %(name)s]
+network = lab
+host = x%(number)d
+backend = %(backend)s
+memory = %(memory)d
+eth1 = - 10.0.%(number)d.1/24
+eth2 = - 10.0.12.%(number)d/24
+ospf = eth1 eth2
+ospf-dead = 40
+config =
+    interface eth1
+    ip ospf passive
+    exit
+    interface eth2
+    ip ospf network point-to-point
+    exit
+
+[link edge%(number)d]
+ends = %(name)s:eth1 x%(number)d:eth1
+"""
+CORE = """
+[link core]
+ends = vr1:eth2 vr2:eth2
+"""
+
+
+class Moves:
+    """Steps with routers that move; 'steps' are those of run, which have made
+    'database', 'hosts', 'routers' and 'rig'."""
+
+    def __init__(self, steps, n_moves, build, namespace):
+        self.steps = steps
+        self.database = steps.database
+        self.n_moves = n_moves  # Of each router.
+        # What measure.Flow asks of a lab.
+        self.build, self.netns = build, namespace
+        self.rate = RATE_MIN
+
+    def all(self):
+        return [self.link, self.capacity, self.move_vr1, self.move_vr2,
+                self.move_vr1_native, self.move_vr2_native]
+
+    def link(self):
+        """Makes the routers anew, at links."""
+        self.database.load(PLACE + "".join(
+            ROUTER % vars(router) for router in self.steps.routers) + CORE)
+        self.database.start_manager()
+        self.database.settle()
+        for router in self.steps.routers:
+            router.learn()
+        self.steps.wait_way()
+        for router in self.steps.routers:
+            wait("OSPF Full in " + router.name, router.is_full, FULL_S)
+        return "two routers on three links, OSPF Full"
+
+    def capacity(self):
+        """Measures what both hosts forward without loss."""
+        best = 0
+        for rate in RATES:
+            result = measure.run(self, *WAY, rate,
+                                 end=("--seconds=%d" % TRIAL_S,))
+            print("       %d packets/s: %d of %d lost" % (
+                rate, result["lost"], result["sent"]), flush=True)
+            if result["lost"]:
+                break
+            best = rate
+        self.rate = max(RATE_MIN, int(best * PART))
+        return "%d packets/s without loss; routers move under %d%s" % (
+            best, self.rate, "" if self.rate <= best * PART else
+            ", which is more than %d %% of that" % (PART * 100))
+
+    def adjacency(self, router):
+        """(state, how often it changed) of the other router, as FRR says."""
+        text = router.guest("vtysh -c 'show ip ospf neighbor detail json'")
+        entries = [entry for neighbour in json.loads(
+            text)["neighbors"].values() for entry in neighbour]
+        check(len(entries) == 1, "%s has neighbours %s", router.name, text)
+        return entries[0]["nbrState"], entries[0]["stateChangeCounter"]
+
+    def other_host(self, router):
+        return next(h for h in self.steps.hosts if h is not router.host)
+
+    def move(self, router, *words):
+        """Moves it to the other host under traffic; returns what was counted,
+        with 'total_s' and 'suspended_ms'."""
+        host = self.other_host(router)
+        flow = moving.Traffic(self, [WAY], self.rate)
+        try:
+            time.sleep(BEFORE_S)
+            total_s, suspended_ms = moving.move(self, router.name, host.name,
+                                                *words)
+            time.sleep(AFTER_S)
+        finally:
+            result = flow.halt()
+        router.host = host
+        result.update(total_s=total_s, suspended_ms=suspended_ms)
+        print("       %s to %s: lost %d, duplicated %d, reordered %d of %d; "
+              "stood still %d ms, %.1f s in all" % (
+                  router.name, host.name, result["lost"],
+                  result["duplicated"], result["reordered"], result["sent"],
+                  suspended_ms, total_s), flush=True)
+        return result
+
+    def moves(self, router, separated):
+        """Moves it there and back; returns (line, results, whether OSPF saw
+        nothing)."""
+        technique = "separated" if separated else "native"
+        uptime = router.uptime()
+        before = [self.adjacency(r) for r in self.steps.routers]
+        results = [self.move(router, "--technique=" + technique)
+                   for _ in range(self.n_moves)]
+        after = [self.adjacency(r) for r in self.steps.routers]
+        check(router.uptime() > uptime, "%s booted anew", router.name)
+        locks = self.database.xfctl("--bare", "--columns=name", "find",
+                                    "Router", "migration!=[]").strip()
+        check(not locks, "locked: %s", locks)
+
+        def total(key):
+            return sum(result[key] for result in results)
+
+        line = "%s, %s: %d moves: lost %d, duplicated %d, reordered %d of " \
+            "%d; OSPF %s; stood still %d ms, %.1f s in all (means)" % (
+                router.backend, technique, len(results), total("lost"),
+                total("duplicated"), total("reordered"), total("sent"),
+                "stayed Full" if before == after else "%s -> %s" % (
+                    before, after), total("suspended_ms") / len(results),
+                total("total_s") / len(results))
+        return line, results, before == after
+
+    def separated(self, router):
+        line, results, is_same = self.moves(router, True)
+        for key in "lost", "duplicated", "reordered":
+            check(not sum(r[key] for r in results), "%s", line)
+        check(is_same, "%s", line)
+        return line
+
+    def native(self, router):
+        """For comparison: the machine forwards, so packets are lost."""
+        self.database.xfctl("router-set", router.name, "separated=false")
+        self.database.settle()
+        wait("ping from a to b", lambda: self.steps.ping(1), FULL_S)
+        line = self.moves(router, False)[0]
+        self.database.xfctl("router-set", router.name, "separated=true")
+        self.database.settle()
+        self.steps.wait_way()
+        return line
+
+    def move_vr1(self):
+        return self.separated(self.steps.vr1)
+
+    def move_vr2(self):
+        return self.separated(self.steps.vr2)
+
+    def move_vr1_native(self):
+        return self.native(self.steps.vr1)
+
+    def move_vr2_native(self):
+        return self.native(self.steps.vr2)
