@@ -66,13 +66,14 @@ Commands (none: prepare):
   perf [NAME...] [OPTIONS]
                     build, then the benchmarks (as root; perf --help says more)
   perf lookup       build, then the longest-prefix match beside DPDK's (as root)
-  check-xen [--keep] [--pv]
+  check-xen [--keep] [--pv] [--moves=N]
                     build without DPDK, then virtual routers on two emulated
-                    Xen hosts (as root; 6 minutes)
+                    Xen hosts (as root; 10 minutes)
   experiment NAME   build, then an experiment (as root): migration (the paper's
                     tests, with plots), kills (each process at each stage),
                     hundred (migrations in a row among five hosts),
-                    evacuate (a host of 20 routers, switched off and on again)
+                    evacuate (a host of 20 routers, switched off and on again),
+                    xen (ten moves of each machine on emulated Xen hosts)
   demo              build, then the demonstration (as root; 3 minutes)
   demo-xen [--keep] the same on two emulated Xen hosts (as root)
   clean             remove ovs/tree and build/
@@ -490,8 +491,12 @@ perf() {
 }
 
 experiment() {
+    if [ "${1:-}" = xen ]; then
+        shift
+        check_xen --only-moves --moves=10 "$@"
+    fi
     [ -n "${1:-}" ] && [ -x "$TOP/tests/experiment/$1" ] ||
-        die "experiment: use one of" $(ls "$TOP/tests/experiment")
+        die "experiment: use one of" $(ls "$TOP/tests/experiment") xen
     [ "$(id -u)" = 0 ] || die "experiments make network namespaces and virtual\
  machines: use sudo"
     lab_packages

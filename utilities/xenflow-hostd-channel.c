@@ -121,10 +121,15 @@ channel_send_word(struct channel *channel, const struct json *json)
 }
 
 void
-channel_send_memory(struct channel *channel, enum xf_frame_kind kind,
-                    const void *p, size_t size)
+channel_send_memory(struct channel *channel, const void *p, size_t size)
 {
-    xf_frame_put(&channel->output, kind, p, size);
+    xf_frame_put_memory(&channel->output, p, size);
+}
+
+void
+channel_send_end(struct channel *channel)
+{
+    xf_frame_put(&channel->output, XF_FRAME_END, "", 0);
 }
 
 bool

@@ -36,6 +36,7 @@
 VLOG_DEFINE_THIS_MODULE(xf_move_destination);
 
 #define FRAMES_PER_RUN 64
+#define SUSPENDED_MAX_MS 86400000
 
 static bool
 is_stage(const struct xfrec_migration *row, const char *stage)
@@ -103,6 +104,7 @@ destination_hello(struct join *j, struct move *m, struct channel *channel,
     m->channel = channel;
     m->n_bytes = 0;
     m->is_taken = false;
+    m->stood_ms = -1;
     if (!strcmp(have, "machine")) {
         /* It's the source's: what is here of an older attempt isn't. */
         if (phase != XF_MOVE_TAKEN) {
@@ -116,21 +118,20 @@ destination_hello(struct join *j, struct move *m, struct channel *channel,
     }
 }
 
-static void
-take_gone(struct move *m, const struct json *json)
+/* How long the machine stood still, by a word; -1: that isn't known. */
+static long long int
+suspended_ms(const struct json *json)
 {
     const struct json *ms = shash_find_data(json_object(json),
                                             "suspended_ms");
 
-    if (ms && ms->type == JSON_INTEGER && json_integer(ms) >= 0) {
-        m->suspended_ms = json_integer(ms);
-        m->unwritten = true;
-    }
+    return (ms && ms->type == JSON_INTEGER && json_integer(ms) >= 0
+            && json_integer(ms) <= SUSPENDED_MAX_MS ? json_integer(ms) : -1);
 }
 
 /* Takes a frame over.  Returns NULL or a sentence. */
 static char *
-take_frame(struct move *m, struct xf_frame *frame)
+take_frame(struct move *m, struct xf_frame *frame, long long int now_ms)
 {
     const char *word = frame->json ? move_word(frame->json, "say") : "";
 
@@ -149,8 +150,11 @@ take_frame(struct move *m, struct xf_frame *frame)
         frame->json = NULL;
     } else if (!strcmp(word, "yours")) {
         m->is_taken = true;
-    } else if (!strcmp(word, "gone")) {
-        take_gone(m, frame->json);
+        m->stood_ms = suspended_ms(frame->json);
+        m->given_ms = now_ms;
+    } else if (!strcmp(word, "gone") && suspended_ms(frame->json) >= 0) {
+        m->suspended_ms = suspended_ms(frame->json);
+        m->unwritten = true;
     }
     xf_frame_uninit(frame);
     return NULL;
@@ -207,7 +211,7 @@ destination_listen(struct join *j, struct move *m, long long int now_ms)
             || !channel_recv(m->channel, now_ms, &frame, &error)) {
             break;
         }
-        error = take_frame(m, &frame);
+        error = take_frame(m, &frame, now_ms);
     }
     if (error) {
         move_disconnect(m, error);
@@ -448,6 +452,11 @@ step_taken(struct join *j, struct move *m, struct xf_domain *d,
     xf_domain_get_status(d, &status);
     if (status.op == XF_DOMAIN_OP_RECEIVE) {
         return;
+    }
+    if (m->stood_ms >= 0 && m->suspended_ms < 0) {
+        /* "gone" knows better, but may come when all is over. */
+        m->suspended_ms = m->stood_ms + now_ms - m->given_ms;
+        m->unwritten = true;
     }
     if (m->channel && !m->said_runs && !move_is_held(j, "runs")) {
         move_send(m, "runs");

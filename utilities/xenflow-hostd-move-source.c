@@ -236,11 +236,11 @@ pump(struct move *m, struct xf_domain *d)
         if (n == -EAGAIN) {
             break;
         } else if (n > 0) {
-            channel_send_memory(m->channel, XF_FRAME_DATA, piece, n);
+            channel_send_memory(m->channel, piece, n);
             m->n_bytes += n;
         } else {
             /* An error is the domain's to tell. */
-            channel_send_memory(m->channel, XF_FRAME_END, "", 0);
+            channel_send_end(m->channel);
             m->was_sent = true;
         }
     }
@@ -312,7 +312,13 @@ give(struct join *j, struct move *m, struct xf_domain *d,
     }
     if (move_phase(j, m) == XF_MOVE_GIVEN && m->channel && !m->said_yours
         && !strcmp(m->have, "machine") && !move_is_held(j, "yours")) {
-        move_send(m, "yours");
+        struct json *json = json_object_create();
+
+        json_object_put_string(json, "say", "yours");
+        json_object_put(json, "suspended_ms", json_integer_create(
+            m->halted_ms ? now_ms - m->halted_ms : -1));
+        channel_send_word(m->channel, json);
+        json_destroy(json);
         m->said_yours = true;
     }
 }

@@ -36,9 +36,11 @@
  *   B ready     shares: true if it has the file that is the memory
  *   A           memory, and its end
  *   B received  it has all of it
- *   A yours     A has promised never to go on
+ *   A yours     A has promised never to go on; suspended_ms: how long it has
+ *               stood still so far, or -1
  *   B runs
- *   A gone      A has nothing of it any more
+ *   A gone      A has nothing of it any more; suspended_ms: how long it stood
+ *               still in all, or -1
  *   B refused   why: B has nothing of it, and never will have of this attempt
  *
  * A's first word is always hello.  With "given" and "nothing" it doesn't have
@@ -106,7 +108,10 @@ struct move {
     size_t pending_ofs;
     bool ends;                  /* All of it has come. */
     bool said_ready, said_received, said_runs, said_refused;
-    bool is_taken;              /* The source has given it away. */
+    bool is_taken;              /* The source has given it away... */
+    long long int stood_ms;     /* ...after it stood still for so long; -1: it
+                                 * isn't known... */
+    long long int given_ms;     /* ...at this time. */
     bool has_addresses;         /* The management link was prepared. */
 
     /* Migration_State. */
@@ -191,8 +196,9 @@ const char *channel_peer(const struct channel *);
 void channel_trust(struct channel *);
 
 void channel_send_word(struct channel *, const struct json *);
-void channel_send_memory(struct channel *, enum xf_frame_kind, const void *,
-                         size_t size);
+void channel_send_memory(struct channel *, const void *, size_t size);
+/* There is no more. */
+void channel_send_end(struct channel *);
 /* Whether there is room for more memory. */
 bool channel_has_room(const struct channel *);
 

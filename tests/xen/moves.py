@@ -91,6 +91,8 @@ class Moves:
         self.rate = RATE_MIN
 
     def all(self):
+        if not self.n_moves:
+            return []
         return [self.link, self.capacity, self.move_vr1, self.move_vr2,
                 self.move_vr1_native, self.move_vr2_native]
 

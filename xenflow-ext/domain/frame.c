@@ -26,6 +26,11 @@
 #include "openvswitch/json.h"
 #include "util.h"
 
+#define ZEROS_SIZE 4            /* Body of XF_FRAME_ZEROS. */
+/* Zeros are looked for in blocks of so much. */
+#define BLOCK_SIZE 4096
+BUILD_ASSERT_DECL(XF_FRAME_DATA_MAX % BLOCK_SIZE == 0);
+
 void
 xf_frame_reader_init(struct xf_frame_reader *r)
 {
@@ -52,7 +57,8 @@ static size_t
 size_max(const struct xf_frame_reader *r)
 {
     return (r->head[0] == XF_FRAME_JSON ? r->json_max
-            : r->head[0] == XF_FRAME_DATA ? XF_FRAME_DATA_MAX : 0);
+            : r->head[0] == XF_FRAME_DATA ? XF_FRAME_DATA_MAX
+            : r->head[0] == XF_FRAME_ZEROS ? ZEROS_SIZE : 0);
 }
 
 /* The head is whole.  Returns NULL or a sentence. */
@@ -62,7 +68,7 @@ take_head(struct xf_frame_reader *r)
     size_t size = ((size_t) r->head[1] << 24 | r->head[2] << 16
                    | r->head[3] << 8 | r->head[4]);
 
-    if (r->head[0] < XF_FRAME_JSON || r->head[0] > XF_FRAME_END) {
+    if (r->head[0] < XF_FRAME_JSON || r->head[0] > XF_FRAME_ZEROS) {
         return xasprintf("it sent a frame of unknown kind %u: is it another "
                          "version of xenflow-hostd?", r->head[0]);
     } else if (size > size_max(r)) {
@@ -73,6 +79,24 @@ take_head(struct xf_frame_reader *r)
     r->size = size;
     r->n_body = 0;
     r->body = xmalloc(size + 1);
+    return NULL;
+}
+
+/* Makes memory of zeros that are only counted.  Returns NULL or a sentence. */
+static char *
+take_zeros(const struct xf_frame_reader *r, struct xf_frame *frame)
+{
+    const uint8_t *p = r->body;
+    size_t n = (r->size == ZEROS_SIZE
+                ? (size_t) p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3] : 0);
+
+    if (!n || n > XF_FRAME_DATA_MAX) {
+        return xasprintf("it sent %"PRIuSIZE" zeros at once, not 1 to %d", n,
+                         XF_FRAME_DATA_MAX);
+    }
+    frame->kind = XF_FRAME_DATA;
+    frame->data = xzalloc(n);
+    frame->size = n;
     return NULL;
 }
 
@@ -92,6 +116,9 @@ take_body(struct xf_frame_reader *r, struct xf_frame *frame)
             json_destroy(frame->json);
             frame->json = NULL;
         }
+        free(r->body);
+    } else if (frame->kind == XF_FRAME_ZEROS) {
+        error = take_zeros(r, frame);
         free(r->body);
     } else {
         frame->data = r->body;
@@ -147,6 +174,41 @@ xf_frame_put(struct ds *ds, enum xf_frame_kind kind, const void *p,
 
     ds_put_buffer(ds, (const char *) head, sizeof head);
     ds_put_buffer(ds, p, size);
+}
+
+/* Bytes from 'p' on that are alike, all zero or not, by whole blocks. */
+static size_t
+find_run(const uint8_t *p, size_t size, bool *zeros)
+{
+    size_t n = MIN(size, BLOCK_SIZE);
+
+    *zeros = is_all_zeros(p, n);
+    while (n < size && n < XF_FRAME_DATA_MAX
+           && is_all_zeros(p + n, MIN(size - n, BLOCK_SIZE)) == *zeros) {
+        n += MIN(size - n, BLOCK_SIZE);
+    }
+    return n;
+}
+
+void
+xf_frame_put_memory(struct ds *ds, const void *p_, size_t size)
+{
+    const uint8_t *p = p_;
+
+    while (size) {
+        bool zeros;
+        size_t n = find_run(p, size, &zeros);
+
+        if (zeros) {
+            const uint8_t count[ZEROS_SIZE] = { n >> 24, n >> 16, n >> 8, n };
+
+            xf_frame_put(ds, XF_FRAME_ZEROS, count, sizeof count);
+        } else {
+            xf_frame_put(ds, XF_FRAME_DATA, p, n);
+        }
+        p += n;
+        size -= n;
+    }
 }
 
 void

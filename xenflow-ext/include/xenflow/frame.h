@@ -48,6 +48,8 @@ enum xf_frame_kind {
     XF_FRAME_DATA = 2,          /* Memory. */
     XF_FRAME_ALIVE = 3,         /* Nothing; the sender is there. */
     XF_FRAME_END = 4,           /* There is no more memory. */
+    XF_FRAME_ZEROS = 5,         /* Memory that is all zero: how many bytes, as
+                                 * 4.  A reader gives it as XF_FRAME_DATA. */
 };
 
 struct xf_frame_reader {
@@ -76,6 +78,9 @@ char *xf_frame_read(struct xf_frame_reader *, const void *p, size_t n,
                     size_t *usedp, bool *wholep, struct xf_frame *frame)
     OVS_WARN_UNUSED_RESULT;
 void xf_frame_uninit(struct xf_frame *);
+
+/* Appends memory, in as many frames as it takes. */
+void xf_frame_put_memory(struct ds *, const void *p, size_t size);
 
 /* Appends a frame. */
 void xf_frame_put(struct ds *, enum xf_frame_kind, const void *, size_t size);
