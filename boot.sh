@@ -72,7 +72,8 @@ Commands (none: prepare):
   experiment NAME   build, then an experiment (as root): migration (the paper's
                     tests, with plots), kills (each process at each stage),
                     hundred (migrations in a row among five hosts),
-                    evacuate (a host of 20 routers, switched off and on again)
+                    evacuate (a host of 20 routers, switched off and on again),
+                    edges (what users will meet, case by case)
   demo              build, then the demonstration (as root; 3 minutes)
   demo-xen [--keep] the same on two emulated Xen hosts (as root)
   clean             remove ovs/tree and build/
