@@ -73,7 +73,8 @@ Commands (none: prepare):
                     tests, with plots), kills (each process at each stage),
                     hundred (migrations in a row among five hosts),
                     evacuate (a host of 20 routers, switched off and on again),
-                    xen (ten moves of each machine on emulated Xen hosts)
+                    edges (what users will meet, case by case), xen (ten moves
+                    of each machine on emulated Xen hosts)
   demo              build, then the demonstration (as root; 3 minutes)
   demo-xen [--keep] the same on two emulated Xen hosts (as root)
   clean             remove ovs/tree and build/

@@ -180,7 +180,8 @@ script_find(struct net *net, char *words[], int n, bool keep)
         .from = index_of(net->hosts, net->n_hosts, words[1]),
         .to = index_of(net->hosts, net->n_hosts, words[2]),
         .by_latency = !strcmp(words[3], "latency"),
-        .also_down = n > 5,
+        .also_down = n > 5 && !strcmp(words[5], "also-down"),
+        .mtu = n > 5 ? atoi(words[5]) : 0,
         .bandwidth_bps = n > 4 ? atoi(words[4]) : 0,
     };
     struct xf_path path;
@@ -211,8 +212,8 @@ script_pinned(struct net *net, char *words[], int n)
 }
 
 /* host NAME [STATE]
- * cable NAME HOST HOST LATENCY BANDWIDTH [STATE]
- * find|keep HOST HOST hops|latency [BANDWIDTH [also-down]]
+ * cable NAME HOST HOST LATENCY BANDWIDTH [STATE [MTU]]
+ * find|keep HOST HOST hops|latency [BANDWIDTH [also-down|MTU]]
  * pinned HOST HOST BANDWIDTH CABLE... */
 static void
 script_line(struct net *net, char *words[], int n)
@@ -227,6 +228,7 @@ script_line(struct net *net, char *words[], int n)
             .latency_us = atoi(words[4]),
             .bandwidth_bps = atoi(words[5]),
             .state = state_of(words[6]),
+            .mtu = words[6] && words[7] ? atoi(words[7]) : 0,
         };
         add_cable(net, &cable);
     } else if (!strcmp(words[0], "pinned")) {

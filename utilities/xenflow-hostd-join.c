@@ -137,6 +137,7 @@ monitor(struct ovsdb_idl *idl)
         &xfrec_physical_link_state_col_link,
         &xfrec_physical_link_state_col_up,
         &xfrec_physical_link_state_col_latency_us,
+        &xfrec_physical_link_state_col_mtu,
         &xfrec_physical_link_state_col_measured_ms,
         &xfrec_router_state_col_host, &xfrec_router_state_col_router,
         &xfrec_router_state_col_state, &xfrec_router_state_col_routes,

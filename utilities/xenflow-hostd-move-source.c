@@ -456,6 +456,13 @@ step_prewire(struct join *j, struct move *m, struct xf_domain *d,
     struct xf_domain_status status = domain_status(d);
 
     move_say_stage(m, "prewire");
+    if (strcmp(move_row(j, m)->router->state, "running")) {
+        /* One that crashed may come back; this one won't. */
+        move_say_error(m, xasprintf(
+            "its machine is to be %s, and one that stands still moves with "
+            "xfctl router-set %s host=HOST", move_row(j, m)->router->state,
+            m->name));
+    }
     if (move_phase(j, m) == XF_MOVE_GIVEN) {
         connect_(j, m, now_ms);
     } else if (d && status.state == XF_DOMAIN_RUNNING

@@ -34,6 +34,7 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -79,6 +80,7 @@ struct join_link {
     long long int next_ms;      /* Next question. */
     int n_answers;              /* Given since the last question. */
     int n_missed;               /* In a row. */
+    int mtu;                    /* Of the port; 0: not known. */
     int samples_us[N_SAMPLES];
     size_t n_samples;           /* Ever. */
 
@@ -86,6 +88,7 @@ struct join_link {
     long long int measured_ms;  /* Of the epoch; 0: never. */
     long long int written_ms;   /* 'measured_ms' when it was written. */
     bool written_up;
+    int written_mtu;
     const struct xfrec_physical_link_state *row; /* While it is written. */
 };
 
@@ -264,6 +267,18 @@ receive(struct join_link *link)
     }
 }
 
+/* Asks for the size of the port's packets. */
+static void
+read_mtu(struct join_link *link)
+{
+    struct ifreq ifr;
+
+    memset(&ifr, 0, sizeof ifr);
+    ovs_strlcpy(ifr.ifr_name, link->port, sizeof ifr.ifr_name);
+    link->mtu = (ioctl(link->fd, SIOCGIFMTU, &ifr) || ifr.ifr_mtu < 0 ? 0
+                 : ifr.ifr_mtu);
+}
+
 static void
 ask(struct join_link *link)
 {
@@ -280,6 +295,7 @@ ask(struct join_link *link)
         open_port(link);
     }
     if (link->fd >= 0) {
+        read_mtu(link);
         link->sent_us = time_usec();
         send_probe(link, PROBE_ASKS, htonl(++link->sequence));
     }
@@ -335,6 +351,14 @@ median_us(const struct join_link *link)
     return n ? sorted[n / 2] : 0;
 }
 
+/* Whether what was written isn't so any more, but for latency. */
+static bool
+has_changed(const struct join_link *link)
+{
+    return (!link->written_ms || link->up != link->written_up
+            || link->mtu != link->written_mtu);
+}
+
 bool
 join_probe_is_due(const struct join *j)
 {
@@ -347,8 +371,7 @@ join_probe_is_due(const struct join *j)
         }
     }
     HMAP_FOR_EACH (link, node, &j->links) {
-        if (link->measured_ms && (!link->written_ms
-                                  || link->up != link->written_up)) {
+        if (link->measured_ms && has_changed(link)) {
             return true;
         }
     }
@@ -372,8 +395,9 @@ join_probe_write(struct join *j, bool all)
         }
     }
     HMAP_FOR_EACH (link, node, &j->links) {
-        if (link->measured_ms != link->written_ms
-            && (all || !link->written_ms || link->up != link->written_up)) {
+        if (link->measured_ms
+            && (has_changed(link)
+                || (all && link->measured_ms != link->written_ms))) {
             row = link->row;
             if (!row) {
                 struct xfrec_physical_link_state *new =
@@ -385,8 +409,10 @@ join_probe_write(struct join *j, bool all)
             }
             xfrec_physical_link_state_set_up(row, link->up);
             xfrec_physical_link_state_set_latency_us(row, median_us(link));
+            xfrec_physical_link_state_set_mtu(row, link->mtu);
             xfrec_physical_link_state_set_measured_ms(row, link->measured_ms);
             link->written_ms = link->measured_ms;
+            link->written_mtu = link->mtu;
             link->written_up = link->up;
         }
         link->row = NULL;

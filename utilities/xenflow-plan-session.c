@@ -20,6 +20,7 @@
 
 #include "xenflow-plan-private.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,19 +134,17 @@ host_state(const struct said *said, const struct xfrec_host *host,
     return XF_PATH_UP;
 }
 
-/* What the two ends of 'row' say of it; stores the longer latency, or
- * XF_PATH_LATENCY_MAX if nobody knows. */
+/* What the two ends of 'row' say of it, into '*cable'; its latency is the longer
+ * one, or XF_PATH_LATENCY_MAX if nobody knows, its MTU the smaller one, or 0. */
 static enum xf_path_state
 cable_state(const struct said *said, const struct xfrec_physical_link *row,
-            const char **trouble, uint64_t *latency_us)
+            struct xf_path_cable *cable)
 {
     const struct xfrec_host *const hosts[] = { row->host1, row->host2 };
     bool answers = !is_openflow(row->host1) && !is_openflow(row->host2);
     enum xf_path_state result = XF_PATH_UP;
     int n_known = 0;
 
-    *trouble = NULL;
-    *latency_us = 0;
     for (int i = 0; i < 2; i++) {
         const struct xfrec_physical_link_state *state;
         char *key = xasprintf("%s:"UUID_FMT, hosts[i]->name,
@@ -153,18 +152,21 @@ cable_state(const struct said *said, const struct xfrec_physical_link *row,
 
         state = shash_find_data(&said->cables, key);
         free(key);
+        if (state && state->mtu && (!cable->mtu || state->mtu < cable->mtu)) {
+            cable->mtu = MIN(state->mtu, INT_MAX);
+        }
         if (state && state->up) {
-            *latency_us = MAX(*latency_us, state->latency_us);
+            cable->latency_us = MAX(cable->latency_us, state->latency_us);
             n_known++;
         } else if (answers || (state && is_openflow(hosts[i]))) {
-            *trouble = state ? "is down: see xfctl show"
-                       : "hasn't been measured by both its hosts yet: see "
-                         "xfctl show";
+            cable->trouble = (state ? "is down: see xfctl show"
+                              : "hasn't been measured by both its hosts yet: "
+                                "see xfctl show");
             result = XF_PATH_DOWN;
         }
     }
     if (!n_known) {
-        *latency_us = XF_PATH_LATENCY_MAX;
+        cable->latency_us = XF_PATH_LATENCY_MAX;
     }
     return result;
 }
@@ -211,8 +213,7 @@ add_cables(struct xf_plan_session *s, const struct said *said)
         }
         cable.hosts[0] = host1->number;
         cable.hosts[1] = host2->number;
-        cable.state = cable_state(said, row, &cable.trouble,
-                                  &cable.latency_us);
+        cable.state = cable_state(said, row, &cable);
         cable.bandwidth_bps = row->bandwidth;
         if (xf_path_add_cable(s->graph, &cable, &number)) {
             break;

@@ -20,6 +20,7 @@
 
 #include "xenflow-plan-private.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,6 +116,21 @@ give_vlan(struct xf_plan_session *s, const struct xfrec_link *link,
 
 /* ---- Paths. ---- */
 
+/* The largest packets that the routers of 'link' send. */
+static int
+largest_packet(const struct xfrec_link *link)
+{
+    int64_t mtu = 0;
+
+    if (link->interface1) {
+        mtu = link->interface1->mtu;
+    }
+    if (link->interface2) {
+        mtu = MAX(mtu, link->interface2->mtu);
+    }
+    return MIN(mtu, INT_MAX);
+}
+
 /* Fills 'want' in but for bandwidth. */
 static char * OVS_WARN_UNUSED_RESULT
 make_want(const struct xf_plan_session *s, const struct xfrec_link *link,
@@ -133,6 +149,7 @@ make_want(const struct xf_plan_session *s, const struct xfrec_link *link,
         .to = host2->number,
         .by_latency = !strcmp(link->policy, "latency"),
         .also_down = s->wired,
+        .mtu = largest_packet(link),
     };
     return NULL;
 }

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "openvswitch/json.h"
+#include "ovsdb-idl-provider.h"
 #include "ovsdb-idl.h"
 #include "svec.h"
 #include "table.h"
@@ -130,15 +131,29 @@ refuse(const char *what, const char *name, struct svec *reasons)
     return error;
 }
 
-/* Why the router in 'row' can't get 'host': a sentence, or NULL. */
-char *
-xf_migration_check(xf_row *row, const char *host)
+/* Whether who moves a router has begun with the value of 'column'. */
+static bool
+is_of_move(const struct ovsdb_idl_column *column)
 {
-    const struct xfrec_router *router = CONTAINER_OF(row, struct xfrec_router,
-                                                     header_);
+    return (column == &xfrec_router_col_host
+            || column == &xfrec_router_col_separated
+            || column == &xfrec_router_col_backend);
+}
 
+/* Why the router in 'row' can't get the value 'text' for 'key', which was
+ * 'old': a sentence, or NULL. */
+char *
+xf_migration_check(xf_row *row, const struct xf_field *key, const char *old,
+                   const char *text)
+{
+    const struct xfrec_router *router;
+
+    if (row->table->class_ != &xfrec_table_router || !is_of_move(key->column)
+        || !strcmp(old, text)) {
+        return NULL;
+    }
+    router = CONTAINER_OF(row, struct xfrec_router, header_);
     return (router->migration && !xf_check_is_ended(router->migration)
-            && (!router->host || strcmp(router->host->name, host))
             ? xasprintf("router '%s' moves: wait for the end of that, or "
                         "migration-cancel %s", router->name, router->name)
             : NULL);

@@ -40,9 +40,13 @@ change_key(struct ctl_context *ctx, const struct xf_kind *kind, xf_row *row,
                          xf_string_get(row, &xfrec_router_col_name),
                          xf_string_get(row, key->column));
     }
-    if (!fresh && key->column == &xfrec_router_col_host) {
-        char *error = xf_migration_check(row, text);
+    if (!fresh) {
+        struct ds old = DS_EMPTY_INITIALIZER;
+        char *error;
 
+        xf_key_get(ctx->idl, row, key, &old);
+        error = xf_migration_check(row, key, ds_cstr(&old), text);
+        ds_destroy(&old);
         if (error) {
             return error;
         }

@@ -259,7 +259,8 @@ bool xf_trace_is_wanted(void);
 void xf_trace_run(struct ovsdb_idl *, long long int deadline_ms);
 
 /* xfctl-migrate.c */
-char *xf_migration_check(xf_row *router, const char *host)
+char *xf_migration_check(xf_row *, const struct xf_field *, const char *old,
+                         const char *text)
     OVS_WARN_UNUSED_RESULT;
 void xf_migration_commands_register(void);
 

@@ -13,6 +13,7 @@
 # limitations under the License.
 """Routers of a lab that move from host to host under traffic."""
 
+import itertools
 import json
 import os
 import re
@@ -23,7 +24,10 @@ import time
 from lab import measure, system
 
 FULL_S = 60
+ENDS = ("done", "undone", "failed")
 LONGEST_S = 3600                # A flow that nobody ends.
+# Several flows may have one receiver.
+PORTS = itertools.cycle(range(measure.PORT, measure.PORT + 1000))
 # What counts of a flow.
 COUNTS = ("sent", "received", "lost", "duplicated", "reordered", "rig_drops",
           "softnet_drops")
@@ -37,7 +41,8 @@ class Traffic:
 
     def __init__(self, here, ways, rate, *options):
         self.flows = [measure.Flow(here, *way, rate, *options,
-                                   end=("--seconds=%d" % LONGEST_S,))
+                                   end=("--seconds=%d" % LONGEST_S,),
+                                   port=next(PORTS))
                       for way in ways]
 
     def halt(self):
@@ -51,6 +56,35 @@ class Traffic:
             totals["longest_gap_ms"] = max(totals["longest_gap_ms"],
                                            result["longest_gap_ms"])
         return totals
+
+
+class Watch:
+    """The stages of migrations as they are written."""
+
+    def __init__(self, here):
+        self.child = subprocess.Popen(
+            [here.database.program("ovsdb-client"), "--format=json",
+             "monitor", here.database.remote, "XenFlow", "Migration",
+             "stage"], stdout=subprocess.PIPE, text=True,
+            env=here.database.environment())
+        self.child.stdout.readline()    # What there was before.
+
+    def wait_for(self, stage):
+        """Returns when a migration enters 'stage' or has ended; whether it is
+        'stage'."""
+        for line in self.child.stdout:
+            stages = [row[2] for row in json.loads(line)["data"]
+                      if row[1] in ("insert", "new")]
+            if stage in stages:
+                return True
+            if any(s in ENDS for s in stages):
+                return False
+        return False
+
+    def close(self):
+        self.child.kill()
+        self.child.wait()
+        self.child.stdout.close()
 
 
 class Transfer:
@@ -101,7 +135,7 @@ class Transfer:
 def works(here, ways):
     """Whether all 'ways' lose nothing, be there other Traffic or not."""
     flows = [measure.Flow(here, *way, 100, end=("--count=20",),
-                          port=measure.PORT + 1)
+                          port=next(PORTS))
              for way in ways]
     return not sum(flow.finish()["lost"] for flow in flows)
 

@@ -23,7 +23,7 @@ import time
 from lab import system
 
 COMMAND_PORT = 2323
-READY_S = 90
+READY_S = 240
 
 
 def _send(s, data):

@@ -77,11 +77,15 @@ wait_for_hosts(const struct xf_migration_seen *seen, char **why)
     return XF_MIGRATION_WAIT;
 }
 
-/* What one of the two hosts says that keeps it from going on, or NULL. */
+/* What keeps it from going on, as one of the two hosts says or an operator
+ * wants, or NULL. */
 static char *
 find_error(const struct xf_migration_seen *seen)
 {
-    if (seen->b.error) {
+    if (seen->b.is_out || seen->a.is_out) {
+        return xasprintf("the %s was disabled or switched off",
+                         seen->b.is_out ? "destination" : "source");
+    } else if (seen->b.error) {
         return xasprintf("the destination says: %s", seen->b.error);
     }
     return (seen->a.error

@@ -44,6 +44,7 @@ struct cable {
     uint64_t latency_us;
     uint64_t bandwidth_bps;
     uint64_t used_bps;          /* Set aside. */
+    int mtu;                    /* 0: not known. */
 };
 
 struct xf_path_graph {
@@ -133,6 +134,7 @@ xf_path_add_cable(struct xf_path_graph *g, const struct xf_path_cable *cable,
         .hosts = { cable->hosts[0], cable->hosts[1] },
         .latency_us = MIN(cable->latency_us, XF_PATH_LATENCY_MAX),
         .bandwidth_bps = cable->bandwidth_bps,
+        .mtu = cable->mtu,
     };
     for (int end = 0; end < 2; end++) {
         struct host *host = &g->hosts[cable->hosts[end]];
@@ -183,6 +185,12 @@ is_usable(const struct xf_path_want *want, enum xf_path_state state)
             || (state == XF_PATH_DOWN && want->also_down));
 }
 
+static bool
+takes_packets(const struct xf_path_want *want, const struct cable *c)
+{
+    return !c->mtu || c->mtu >= want->mtu;
+}
+
 static uint64_t
 bandwidth_left(const struct cable *c)
 {
@@ -195,7 +203,8 @@ cable_fits(const struct xf_path_graph *g, const struct xf_path_want *want,
 {
     const struct cable *c = &g->cables[cable];
 
-    return ((ignore & IGNORE_TROUBLE || is_usable(want, c->state))
+    return ((ignore & IGNORE_TROUBLE
+             || (is_usable(want, c->state) && takes_packets(want, c)))
             && (ignore & IGNORE_BANDWIDTH
                 || bandwidth_left(c) >= want->bandwidth_bps));
 }
@@ -227,6 +236,11 @@ cable_trouble(const struct xf_path_graph *g, const struct xf_path_want *want,
 
     if (!is_usable(want, c->state)) {
         return xasprintf("trunk '%s' %s", c->name, c->trouble);
+    } else if (!takes_packets(want, c)) {
+        return xasprintf("trunk '%s' takes packets of %d bytes, and %d are "
+                         "wanted: raise the MTU of its ports, or lower that "
+                         "of the router's interface", c->name, c->mtu,
+                         want->mtu);
     } else if (bandwidth_left(c) >= want->bandwidth_bps) {
         return NULL;
     } else if (!c->bandwidth_bps) {

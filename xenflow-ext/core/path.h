@@ -23,7 +23,7 @@
  * What
  * ----
  * Finds the shortest way between two hosts, by cables or by latency, over what
- * is up and has enough bandwidth left; checks a way that somebody pinned; keeps
+ * is up, takes the packets, and has enough bandwidth left; checks a way that somebody pinned; keeps
  * account of the bandwidth that is set aside.  If there is no way, says why.
  *
  * Why this structure
@@ -87,6 +87,7 @@ struct xf_path_cable {
     const char *trouble;        /* As of a host. */
     uint64_t latency_us;        /* At most XF_PATH_LATENCY_MAX. */
     uint64_t bandwidth_bps;     /* 0: not known, and not divided. */
+    int mtu;                    /* Size of packets it takes; 0: not known. */
 };
 
 /* Returns 0 and '*cablep', or ENOSPC. */
@@ -104,6 +105,7 @@ struct xf_path_want {
     bool by_latency;            /* Else by number of cables. */
     bool also_down;             /* XF_PATH_DOWN is as good as XF_PATH_UP. */
     uint64_t bandwidth_bps;     /* On each cable; 0: none. */
+    int mtu;                    /* Size of packets; 0: any. */
 };
 
 /* A way. */
