@@ -299,7 +299,7 @@ wait(struct guestd *g)
 {
     guestd_host_wait(g->host);
     guestd_kernel_wait(g->kernel);
-    if (guestd_host_is_connected(g->host)) {
+    if (guestd_host_has_room(g->host)) {    /* Else nothing is sent. */
         poll_timer_wait_until(g->next_load_ms);
     }
     if (g->seqno != guestd_host_seqno(g->host)) {
