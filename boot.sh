@@ -68,7 +68,7 @@ Commands (none: prepare):
   perf lookup       build, then the longest-prefix match beside DPDK's (as root)
   check-xen [--keep] [--pv] [--moves=N]
                     build without DPDK, then virtual routers on two emulated
-                    Xen hosts (as root; 10 minutes)
+                    Xen hosts (as root; 6 minutes; more with moves)
   experiment NAME   build, then an experiment (as root): migration (the paper's
                     tests, with plots), kills (each process at each stage),
                     hundred (migrations in a row among five hosts),
