@@ -104,11 +104,12 @@ monitor(struct ovsdb_idl *idl)
 {
     static const struct ovsdb_idl_column *const columns[] = {
         &xfrec_xf_global_col_cfg,
-        &xfrec_host_col_name, &xfrec_host_col_kind, &xfrec_host_col_enabled, &xfrec_host_col_power,
-        &xfrec_host_col_wake_mac, &xfrec_host_col_other_config,
-        &xfrec_host_col_addresses,
+        &xfrec_host_col_name, &xfrec_host_col_kind, &xfrec_host_col_enabled,
+        &xfrec_host_col_power, &xfrec_host_col_wake_mac,
+        &xfrec_host_col_other_config, &xfrec_host_col_addresses,
         &xfrec_physical_link_col_host1, &xfrec_physical_link_col_port1,
         &xfrec_physical_link_col_host2, &xfrec_physical_link_col_port2,
+        &xfrec_physical_link_col_bandwidth, &xfrec_link_col_bandwidth,
         &xfrec_segment_col_name, &xfrec_segment_col_vlan,
         &xfrec_edge_port_col_host, &xfrec_edge_port_col_port,
         &xfrec_edge_port_col_vlan, &xfrec_edge_port_col_segment,
@@ -133,12 +134,6 @@ monitor(struct ovsdb_idl *idl)
         &xfrec_event_col_host, &xfrec_event_col_time_ms,
         &xfrec_event_col_severity, &xfrec_event_col_object,
         &xfrec_event_col_text,
-        &xfrec_physical_link_state_col_host,
-        &xfrec_physical_link_state_col_link,
-        &xfrec_physical_link_state_col_up,
-        &xfrec_physical_link_state_col_latency_us,
-        &xfrec_physical_link_state_col_mtu,
-        &xfrec_physical_link_state_col_measured_ms,
         &xfrec_router_state_col_host, &xfrec_router_state_col_router,
         &xfrec_router_state_col_state, &xfrec_router_state_col_routes,
         &xfrec_router_state_col_load,
@@ -153,6 +148,7 @@ monitor(struct ovsdb_idl *idl)
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
         ovsdb_idl_add_column(idl, columns[i]);
     }
+    join_probe_monitor(idl);
     join_moves_monitor(idl);
     ovsdb_idl_add_table(idl, &xfrec_table_host_state);
     for (size_t i = 0; i < XFREC_HOST_STATE_N_COLUMNS; i++) {
@@ -405,10 +401,12 @@ join_create(struct xf_domains *domains, const struct join_settings *settings)
     j->keys_given = stream_ssl_is_configured();
     hmap_init(&j->routers);
     sset_init(&j->replaced);
+    smap_init(&j->queue_trouble);
     hmap_init(&j->links);
     ovs_list_init(&j->dirty);
     ovs_list_init(&j->unwritten);
     j->host = join_host_create();
+    j->ospf = join_ospf_create();
     j->load = join_load_create();
     j->trace = join_trace_create();
     j->moves = join_moves_create();
@@ -431,11 +429,13 @@ join_destroy(struct join *j)
         db_close(&j->ovs);
     }
     join_host_destroy(j->host);
+    join_ospf_destroy(j->ospf);
     join_load_destroy(j->load);
     join_trace_destroy(j->trace);
     join_moves_destroy(j->moves);
     hmap_destroy(&j->routers);
     sset_destroy(&j->replaced);
+    smap_destroy(&j->queue_trouble);
     hmap_destroy(&j->links);
     free(j->port_trouble);
     free(j);
@@ -560,9 +560,11 @@ take_others(struct join *j)
     const struct xfrec_link *vlink;
     const struct xfrec_hop *hop;
 
+    /* Of a link without an edge now, what it had isn't known any more. */
     XFREC_LINK_FOR_EACH_TRACKED (vlink, j->xf.idl) {
-        /* Of one without an edge now, what it had isn't known any more. */
         j->ports_dirty = (j->ports_dirty || xfrec_link_is_deleted(vlink)
+                          || xfrec_link_is_updated(vlink,
+                                                   XFREC_LINK_COL_BANDWIDTH)
                           || xfrec_link_is_updated(vlink,
                                                    XFREC_LINK_COL_EDGE)
                           || is_link_here(j, vlink));
@@ -728,6 +730,7 @@ join_run(struct join *j, long long int now_ms)
         }
         join_moves_run(j, now_ms);
         join_probe_run(j, now_ms);
+        join_ospf_run(j, now_ms);
         join_load_run(j, now_ms);
         join_trace_run(j, now_ms);
         join_host_power(j);
@@ -751,6 +754,7 @@ join_wait(struct join *j)
     if (join_is_complete(j)) {
         join_host_wait(j);
         join_probe_wait(j);
+        join_ospf_wait(j);
         join_load_wait(j);
         join_trace_wait(j);
         join_moves_wait(j);

@@ -27,8 +27,10 @@
  *   xenflow-hostd-guest.c   a router's rows -> configuration of its domain
  *   xenflow-hostd-frr.c     configuration of its routing software
  *   xenflow-hostd-port.c    rows -> bridge and ports in Open_vSwitch
+ *   xenflow-hostd-queue.c   links' bandwidth -> QoS and queues there
  *   xenflow-hostd-host.c    this machine: Host_State, events, power
  *   xenflow-hostd-probe.c   physical links: Physical_Link_State
+ *   xenflow-hostd-ospf.c    what OSPF says of them
  *   xenflow-hostd-ask.c     questions to the switch
  *   xenflow-hostd-load.c    what routers take: Router_State
  *   xenflow-hostd-trace.c   traced packets: Trace_State
@@ -46,8 +48,8 @@
  *   the database that it has it.  So an empty database destroys nothing.
  * - Without the database the last rows stay in effect: nothing is stopped, and
  *   restart policies go on.
- * - Port and Bridge rows of ours have external_ids:xenflow-owner=hostd; no
- *   others are changed or removed.
+ * - Port, Bridge, QoS and Queue rows of ours have
+ *   external_ids:xenflow-owner=hostd; no others are changed or removed.
  *
  * One thread. */
 
@@ -56,6 +58,7 @@
 #include "openvswitch/types.h"
 #include "openvswitch/uuid.h"
 #include "ovsdb-idl.h"
+#include "smap.h"
 #include "sset.h"
 #include "svec.h"
 #include "xenflow/domain.h"
@@ -113,6 +116,7 @@ struct join_router {
 };
 
 struct join_host;
+struct join_ospf;
 struct join_load;
 struct join_trace;
 struct join_moves;
@@ -141,8 +145,10 @@ struct join {
 
     struct join_db ovs;         /* 'idl' may be NULL. */
     char *port_trouble;         /* Sentence, or NULL. */
+    struct smap queue_trouble;  /* Sentences told, by port. */
 
     struct join_host *host;     /* See xenflow-hostd-host.c. */
+    struct join_ospf *ospf;     /* See xenflow-hostd-ospf.c. */
     struct join_load *load;     /* See xenflow-hostd-load.c. */
     struct join_trace *trace;   /* See xenflow-hostd-trace.c. */
     struct join_moves *moves;   /* See xenflow-hostd-move.h. */
@@ -245,8 +251,20 @@ void join_ports_run(struct join *, long long int now_ms);
 /* Whether the switch was told where it hears the machine of router 'name'. */
 bool join_ports_is_heard(const struct join *, const char *name);
 
+/* Whether a row of Open_vSwitch with these external_ids is of xenflow-hostd. */
+#define JOIN_OWNER_KEY "xenflow-owner"
+#define JOIN_OWNER "hostd"
+bool join_is_ours(const struct smap *external_ids);
+
+/* ---- xenflow-hostd-queue.c ---- */
+
+void join_queues_monitor(struct ovsdb_idl *);
+/* Has the queues as they should be, in transaction j->ovs.txn. */
+void join_queues_run(struct join *);
+
 /* ---- xenflow-hostd-probe.c ---- */
 
+void join_probe_monitor(struct ovsdb_idl *);
 void join_probe_destroy(struct join *);
 /* Physical_Link may have changed. */
 void join_probe_update(struct join *);
@@ -256,6 +274,22 @@ void join_probe_wait(const struct join *);
 bool join_probe_is_due(const struct join *);
 void join_probe_write(struct join *, bool all);
 void join_probe_unwritten(struct join *);
+/* What OSPF says of a cable: its metric, 0 if it doesn't have it... */
+#define JOIN_METRIC_NONE (-1)   /* ...and this if it says nothing. */
+/* Has each cable the metric that 'metric' says of its port; 'old' is what it had
+ * before. */
+void join_probe_set_metrics(struct join *,
+                            int (*metric)(const char *port, int old,
+                                          const void *aux),
+                            const void *aux);
+
+/* ---- xenflow-hostd-ospf.c ---- */
+
+struct join_ospf *join_ospf_create(void);
+void join_ospf_destroy(struct join_ospf *);
+/* Asks ospfd, and takes its answer. */
+void join_ospf_run(struct join *, long long int now_ms);
+void join_ospf_wait(const struct join *);
 
 /* ---- xenflow-hostd-ask.c ---- */
 
