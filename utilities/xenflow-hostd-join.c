@@ -131,9 +131,6 @@ monitor(struct ovsdb_idl *idl)
         &xfrec_hop_col_position, &xfrec_hop_col_host,
         &xfrec_hop_col_port1, &xfrec_hop_col_vlan1,
         &xfrec_hop_col_port2, &xfrec_hop_col_vlan2,
-        &xfrec_event_col_host, &xfrec_event_col_time_ms,
-        &xfrec_event_col_severity, &xfrec_event_col_object,
-        &xfrec_event_col_text,
         &xfrec_router_state_col_host, &xfrec_router_state_col_router,
         &xfrec_router_state_col_state, &xfrec_router_state_col_routes,
         &xfrec_router_state_col_load,
@@ -150,10 +147,7 @@ monitor(struct ovsdb_idl *idl)
     }
     join_probe_monitor(idl);
     join_moves_monitor(idl);
-    ovsdb_idl_add_table(idl, &xfrec_table_host_state);
-    for (size_t i = 0; i < XFREC_HOST_STATE_N_COLUMNS; i++) {
-        ovsdb_idl_add_column(idl, &xfrec_host_state_columns[i]);
-    }
+    join_host_monitor(idl);
     ovsdb_idl_track_add_all(idl);
 }
 

@@ -377,7 +377,7 @@ median_us(const struct join_link *link)
     return n ? sorted[n / 2] : 0;
 }
 
-/* Whether more than the latency is to be written. */
+/* Whether what was written isn't so any more, but for latency. */
 static bool
 has_changed(const struct join_link *link)
 {
@@ -399,8 +399,8 @@ write_state(struct join_link *link,
                                          metric != JOIN_METRIC_NONE);
     xfrec_physical_link_state_set_measured_ms(row, link->measured_ms);
     link->written_ms = link->measured_ms;
-    link->written_mtu = link->mtu;
     link->written_up = link->up;
+    link->written_mtu = link->mtu;
     link->written_metric = link->metric;
 }
 

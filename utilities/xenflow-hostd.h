@@ -376,6 +376,7 @@ void join_moves_format(const struct join *, struct svec *lines);
 
 /* ---- xenflow-hostd-host.c ---- */
 
+void join_host_monitor(struct ovsdb_idl *);
 struct join_host *join_host_create(void);
 void join_host_destroy(struct join_host *);
 bool join_host_is_due(const struct join *, long long int now_ms);
