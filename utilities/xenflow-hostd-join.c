@@ -104,11 +104,12 @@ monitor(struct ovsdb_idl *idl)
 {
     static const struct ovsdb_idl_column *const columns[] = {
         &xfrec_xf_global_col_cfg,
-        &xfrec_host_col_name, &xfrec_host_col_kind, &xfrec_host_col_enabled, &xfrec_host_col_power,
-        &xfrec_host_col_wake_mac, &xfrec_host_col_other_config,
-        &xfrec_host_col_addresses,
+        &xfrec_host_col_name, &xfrec_host_col_kind, &xfrec_host_col_enabled,
+        &xfrec_host_col_power, &xfrec_host_col_wake_mac,
+        &xfrec_host_col_other_config, &xfrec_host_col_addresses,
         &xfrec_physical_link_col_host1, &xfrec_physical_link_col_port1,
         &xfrec_physical_link_col_host2, &xfrec_physical_link_col_port2,
+        &xfrec_physical_link_col_bandwidth, &xfrec_link_col_bandwidth,
         &xfrec_segment_col_name, &xfrec_segment_col_vlan,
         &xfrec_edge_port_col_host, &xfrec_edge_port_col_port,
         &xfrec_edge_port_col_vlan, &xfrec_edge_port_col_segment,
@@ -405,6 +406,7 @@ join_create(struct xf_domains *domains, const struct join_settings *settings)
     j->keys_given = stream_ssl_is_configured();
     hmap_init(&j->routers);
     sset_init(&j->replaced);
+    smap_init(&j->queue_trouble);
     hmap_init(&j->links);
     ovs_list_init(&j->dirty);
     ovs_list_init(&j->unwritten);
@@ -436,6 +438,7 @@ join_destroy(struct join *j)
     join_moves_destroy(j->moves);
     hmap_destroy(&j->routers);
     sset_destroy(&j->replaced);
+    smap_destroy(&j->queue_trouble);
     hmap_destroy(&j->links);
     free(j->port_trouble);
     free(j);
@@ -560,9 +563,11 @@ take_others(struct join *j)
     const struct xfrec_link *vlink;
     const struct xfrec_hop *hop;
 
+    /* Of a link without an edge now, what it had isn't known any more. */
     XFREC_LINK_FOR_EACH_TRACKED (vlink, j->xf.idl) {
-        /* Of one without an edge now, what it had isn't known any more. */
         j->ports_dirty = (j->ports_dirty || xfrec_link_is_deleted(vlink)
+                          || xfrec_link_is_updated(vlink,
+                                                   XFREC_LINK_COL_BANDWIDTH)
                           || xfrec_link_is_updated(vlink,
                                                    XFREC_LINK_COL_EDGE)
                           || is_link_here(j, vlink));

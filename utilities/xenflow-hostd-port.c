@@ -52,8 +52,6 @@
 
 VLOG_DEFINE_THIS_MODULE(xf_join_port);
 
-#define OWNER_KEY "xenflow-owner"
-#define OWNER "hostd"
 #define BRIDGE "br0"
 #define DATAPATH_TYPE "netdev"
 #define GUEST_FIRST_IFINDEX 2   /* After lo; that of the first card. */
@@ -112,6 +110,7 @@ join_ports_monitor(struct ovsdb_idl *idl)
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
         ovsdb_idl_add_column(idl, columns[i]);
     }
+    join_queues_monitor(idl);
 }
 
 const char *
@@ -411,10 +410,11 @@ want_all(struct join *j, struct shash *ports)
 
 /* ---- What there is. ---- */
 
-static bool
-is_ours(const struct smap *external_ids)
+bool
+join_is_ours(const struct smap *external_ids)
 {
-    return !strcmp(smap_get_def(external_ids, OWNER_KEY, ""), OWNER);
+    return !strcmp(smap_get_def(external_ids, JOIN_OWNER_KEY, ""),
+                   JOIN_OWNER);
 }
 
 bool
@@ -439,7 +439,7 @@ insert_port(struct join *j, const char *name, const char *type,
 {
     struct ovsrec_interface *iface = ovsrec_interface_insert(j->ovs.txn);
     struct ovsrec_port *port = ovsrec_port_insert(j->ovs.txn);
-    const struct smap owner = SMAP_CONST1(&owner, OWNER_KEY, OWNER);
+    const struct smap owner = SMAP_CONST1(&owner, JOIN_OWNER_KEY, JOIN_OWNER);
 
     ovsrec_interface_set_name(iface, name);
     ovsrec_interface_set_type(iface, type);
@@ -458,7 +458,7 @@ insert_bridge(struct join *j, const struct ovsrec_open_vswitch *cfg,
     struct ovsrec_bridge *bridge = ovsrec_bridge_insert(j->ovs.txn);
     struct ovsrec_port *local = CONST_CAST(
         struct ovsrec_port *, insert_port(j, name, "internal", &none));
-    const struct smap owner = SMAP_CONST1(&owner, OWNER_KEY, OWNER);
+    const struct smap owner = SMAP_CONST1(&owner, JOIN_OWNER_KEY, JOIN_OWNER);
 
     VLOG_INFO("bridge %s: made", name);
     ovsrec_bridge_set_name(bridge, name);
@@ -562,7 +562,7 @@ update_bridge(struct join *j, const struct ovsrec_bridge *bridge,
         const struct port *wanted = node ? node->data : NULL;
         bool is_local = !strcmp(row->name, bridge->name);
 
-        if (is_ours(&row->external_ids) && !is_local) {
+        if (join_is_ours(&row->external_ids) && !is_local) {
             const char *type = (row->n_interfaces ? row->interfaces[0]->type
                                 : "");
 
@@ -634,4 +634,5 @@ join_ports_run(struct join *j, long long int now_ms OVS_UNUSED)
         }
     }
     ports_destroy(&ports);
+    join_queues_run(j);
 }

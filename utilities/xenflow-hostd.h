@@ -27,6 +27,7 @@
  *   xenflow-hostd-guest.c   a router's rows -> configuration of its domain
  *   xenflow-hostd-frr.c     configuration of its routing software
  *   xenflow-hostd-port.c    rows -> bridge and ports in Open_vSwitch
+ *   xenflow-hostd-queue.c   links' bandwidth -> QoS and queues there
  *   xenflow-hostd-host.c    this machine: Host_State, events, power
  *   xenflow-hostd-probe.c   physical links: Physical_Link_State
  *   xenflow-hostd-ask.c     questions to the switch
@@ -46,8 +47,8 @@
  *   the database that it has it.  So an empty database destroys nothing.
  * - Without the database the last rows stay in effect: nothing is stopped, and
  *   restart policies go on.
- * - Port and Bridge rows of ours have external_ids:xenflow-owner=hostd; no
- *   others are changed or removed.
+ * - Port, Bridge, QoS and Queue rows of ours have
+ *   external_ids:xenflow-owner=hostd; no others are changed or removed.
  *
  * One thread. */
 
@@ -56,6 +57,7 @@
 #include "openvswitch/types.h"
 #include "openvswitch/uuid.h"
 #include "ovsdb-idl.h"
+#include "smap.h"
 #include "sset.h"
 #include "svec.h"
 #include "xenflow/domain.h"
@@ -141,6 +143,7 @@ struct join {
 
     struct join_db ovs;         /* 'idl' may be NULL. */
     char *port_trouble;         /* Sentence, or NULL. */
+    struct smap queue_trouble;  /* Sentences told, by port. */
 
     struct join_host *host;     /* See xenflow-hostd-host.c. */
     struct join_load *load;     /* See xenflow-hostd-load.c. */
@@ -244,6 +247,17 @@ const char *join_bridge_name(const struct join *);
 void join_ports_run(struct join *, long long int now_ms);
 /* Whether the switch was told where it hears the machine of router 'name'. */
 bool join_ports_is_heard(const struct join *, const char *name);
+
+/* Whether a row of Open_vSwitch with these external_ids is of xenflow-hostd. */
+#define JOIN_OWNER_KEY "xenflow-owner"
+#define JOIN_OWNER "hostd"
+bool join_is_ours(const struct smap *external_ids);
+
+/* ---- xenflow-hostd-queue.c ---- */
+
+void join_queues_monitor(struct ovsdb_idl *);
+/* Has the queues as they should be, in transaction j->ovs.txn. */
+void join_queues_run(struct join *);
 
 /* ---- xenflow-hostd-probe.c ---- */
 

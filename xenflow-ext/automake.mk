@@ -305,6 +305,7 @@ utilities_xenflow_hostd_SOURCES = \
 	xf-utilities/xenflow-hostd-move.h \
 	xf-utilities/xenflow-hostd-port.c \
 	xf-utilities/xenflow-hostd-probe.c \
+	xf-utilities/xenflow-hostd-queue.c \
 	xf-utilities/xenflow-hostd-router.c \
 	xf-utilities/xenflow-hostd-trace.c \
 	xf-utilities/xenflow-hostd.c \

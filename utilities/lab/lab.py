@@ -345,8 +345,9 @@ class Lab:
     def _finish(self):
         """What is done when the ports are there."""
         for trunk in self.topology.trunks:
-            for node, port in zip(trunk.ends, trunk.ports):
-                self.switches[node].keep_qdisc(port)
+            if trunk.rate or trunk.delay:
+                for node, port in zip(trunk.ends, trunk.ports):
+                    self.switches[node].keep_qdisc(port)
             self._limit(trunk, *zip(trunk.ends, trunk.ports))
         for node in self.topology.of_kind("bare"):
             if node.config:     # Before, a middlebox's machine is a loop.

@@ -223,6 +223,16 @@ xf_link_table_lookup(const struct xf_link_table *table, const char *port,
 }
 
 /* See core/link-table.h. */
+uint32_t
+xf_link_table_queue(const struct xf_link_table *table, const char *port,
+                    uint16_t vlan)
+{
+    const struct xf_way *way = xf_link_table_lookup(table, port, vlan);
+
+    return way ? xf_hop_queue(way->hop, way->in) : 0;
+}
+
+/* See core/link-table.h. */
 const struct xf_way *
 xf_link_table_transfer(const struct xf_link_table *table, const char *port,
                        uint16_t vlan)

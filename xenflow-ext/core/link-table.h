@@ -74,6 +74,7 @@ struct xf_hop {
     uint64_t generation;
     uint8_t position;
     uint64_t use;               /* Generation of the link that is in use. */
+    bool promised;              /* The link has a bandwidth. */
     struct xf_hop_side sides[2];
     struct xf_stat *stats[2];   /* Frames that came in by each side. */
 };
@@ -115,6 +116,10 @@ void xf_link_table_get_ports(const struct xf_link_table *,
 const struct xf_way *xf_link_table_lookup(const struct xf_link_table *,
                                           const char *port, uint16_t vlan);
 
+/* The queue of what is sent by side ('port', 'vlan') of a hop; 0: none. */
+uint32_t xf_link_table_queue(const struct xf_link_table *, const char *port,
+                             uint16_t vlan);
+
 /* The transfer way that begins at ('port', 'vlan'), or NULL. */
 const struct xf_way *xf_link_table_transfer(const struct xf_link_table *,
                                             const char *port, uint16_t vlan);
@@ -137,6 +142,16 @@ static inline const struct xf_hop_side *
 xf_way_out(const struct xf_way *way)
 {
     return &way->hop->sides[!way->in];
+}
+
+/* The OpenFlow queue by which 'hop' sends at 'side' into a cable; 0: none, as
+ * its link has no bandwidth, or it ends there at an edge port.  Of a router's
+ * port, where nothing is sent, it means nothing. */
+static inline uint32_t
+xf_hop_queue(const struct xf_hop *hop, int side)
+{
+    return (hop->promised && !hop->sides[side].edge
+            ? XF_LINK_QUEUE + hop->sides[side].vlan : 0);
 }
 
 #endif /* core/link-table.h */

@@ -50,6 +50,7 @@ xf_db_links_monitor(struct ovsdb_idl *idl)
     FOLLOW(link, interface2);
     FOLLOW(link, edge);
     FOLLOW(link, generation);
+    FOLLOW(link, bandwidth);
 
     FOLLOW(hop, link);
     FOLLOW(hop, generation);
@@ -153,6 +154,7 @@ hop_of_row(const struct xf_db *db, const struct xfrec_hop *row,
     hop->generation = row->generation;
     hop->position = row->position;
     hop->use = link->generation;
+    hop->promised = link->bandwidth != 0;
     set_side(db, &hop->sides[0], row->port1, row->vlan1, link->edge);
     set_side(db, &hop->sides[1], row->port2, row->vlan2, link->edge);
 }

@@ -29,7 +29,7 @@
 /* The words of a hop:
  *
  *     LINK generation=N position=N port1=NAME vlan1=N port2=NAME vlan2=N
- *         [edge=1|2] [use=N] [uuid=UUID]
+ *         [edge=1|2] [use=N] [promised=yes|no] [uuid=UUID]
  *
  * Any thread. */
 
@@ -102,14 +102,18 @@ parse_option(struct xf_hop *hop, const char *word, uint32_t *given)
         return xf_args_parse_uint("use", value, 0, INT64_MAX, &hop->use);
     } else if (!strncmp(word, "uuid=", 5)) {
         return parse_id(value, &hop->id);
+    } else if (!strncmp(word, "promised=", 9)) {
+        hop->promised = !strcmp(value, "yes");
+        return (hop->promised || !strcmp(value, "no") ? NULL
+                : xasprintf("promised=%s: it is yes or no", value));
     } else if (!strncmp(word, "edge=", 5)) {
         error = xf_args_parse_uint("edge", value, 1, 2, &x);
         hop->sides[x == 2].edge = !error;
         return error;
     }
     return xasprintf("'%s' isn't understood: a hop has generation, position, "
-                     "port1, vlan1, port2, vlan2 and perhaps edge, use, uuid",
-                     word);
+                     "port1, vlan1, port2, vlan2 and perhaps edge, use, "
+                     "promised, uuid", word);
 }
 
 /* Parses the 'n' words at 'argv' into '*hop', which has no counters then. */
@@ -155,6 +159,9 @@ xf_hop_put(const struct xf_hop *hop, struct ds *ds)
                   hop->position, hop->sides[0].port, hop->sides[0].vlan,
                   hop->sides[1].port, hop->sides[1].vlan, hop->use,
                   UUID_ARGS(&uuid));
+    if (hop->promised) {
+        ds_put_cstr(ds, " promised=yes");
+    }
     for (int i = 0; i < 2; i++) {
         if (hop->sides[i].edge) {
             ds_put_format(ds, " edge=%d", i + 1);

@@ -231,6 +231,7 @@ hop_to_json(const struct xf_engine *engine, const struct xf_own_hop *own)
     json_object_put_string(row, "port2", hop->sides[1].port);
     xf_json_put_int(row, "vlan2", hop->sides[1].vlan);
     xf_json_put_bool(row, "in_use", hop->generation == hop->use);
+    xf_json_put_bool(row, "promised", hop->promised);
     json_object_put_string(row, "end", ends[xf_hop_end(engine, hop) + 1]);
     json_object_put_string(row, "state", hop_state(engine, own));
     if (own->error) {

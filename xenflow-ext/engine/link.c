@@ -235,7 +235,7 @@ same_hops(const struct xf_links *links, const struct xf_hop *hops, size_t n)
         const struct xf_hop *old = &links->hops[i].hop;
 
         if (compare_hops(old, &hops[i]) || old->use != hops[i].use
-            || !same_sides(old, &hops[i])) {
+            || old->promised != hops[i].promised || !same_sides(old, &hops[i])) {
             return false;
         }
     }

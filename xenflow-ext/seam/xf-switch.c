@@ -378,7 +378,13 @@ inject_packet(const struct xf_port *p, bool by, struct dp_packet *packet)
 
     uint64_t stub[64 / 8];
     struct ofpbuf ofpacts = OFPBUF_STUB_INITIALIZER(stub);
+    struct flow flow;
+
+    flow_extract(packet, &flow);
     if (by) {
+        ofpact_put_SET_QUEUE(&ofpacts)->queue_id = xf_link_table_queue(
+            xf_engine_links(xf_switch_engine()), p->name,
+            vlan_tci_to_vid(flow.vlans[0].tci));
         ofpact_put_OUTPUT(&ofpacts)->port = p->ofp_port;
     } else {
         struct ofpact_resubmit *resubmit = ofpact_put_RESUBMIT(&ofpacts);
@@ -387,8 +393,6 @@ inject_packet(const struct xf_port *p, bool by, struct dp_packet *packet)
         resubmit->table_id = 0;
     }
 
-    struct flow flow;
-    flow_extract(packet, &flow);
     flow.in_port.ofp_port = by ? OFPP_NONE : p->ofp_port;
     ofproto_dpif_execute_actions(
         ofproto, ofproto_dpif_get_tables_version(ofproto), &flow, NULL,

@@ -30,6 +30,10 @@
  * While a router moves, what is for its machine goes into the transfer way, or
  * waits in the datapath (engine/link.h).
  *
+ * Into a cable, a link with a bandwidth sends by its queue (xenflow/hops.h),
+ * whatever queue a rule has chosen: there are no others at that port.  So does
+ * what comes behind a router in either translation, as it passes here too.
+ *
  * Probes (core/link-probe.h) that come out of a way go to the engine, by the
  * slow path, as each of them is to be seen.  Nobody can send any in: at an end
  * they are dropped, and in a bridge where no link takes them, too.
@@ -148,15 +152,23 @@ xf_is_side(const struct xbundle *out_xbundle, const struct xvlan *xvlan)
                                     out_xbundle->name, xvlan->v[0].vid));
 }
 
-/* output_normal() for a side of a hop. */
+/* output_normal() for the side of a hop by which 'way' leaves. */
 static void
-xf_output_side(struct xlate_ctx *ctx, const struct xport *port,
-               const struct xvlan *xvlan)
+xf_output_side(struct xlate_ctx *ctx, const struct xf_way *way,
+               const struct xport *port, const struct xvlan *xvlan)
 {
     union flow_vlan_hdr old_vlans[FLOW_MAX_VLAN_HEADERS];
     struct flow *flow = &ctx->xin->flow;
+    uint32_t old_priority = flow->skb_priority;
+    uint32_t queue = xf_hop_queue(way->hop, !way->in);
     struct xvlan out;
 
+    if (queue) {
+        xlate_report(ctx, OFT_DETAIL, "queue %"PRIu32, queue);
+        WC_MASK_FIELD(ctx->wc, skb_priority);
+        dpif_queue_to_priority(ctx->xbridge->dpif, queue,
+                               &flow->skb_priority);
+    }
     check_and_set_cvlan_mask(ctx->wc, port->xbundle);
     xvlan_output_translate(port->xbundle, xvlan, &out);
     if (port->xbundle->use_priority_tags) {
@@ -166,6 +178,7 @@ xf_output_side(struct xlate_ctx *ctx, const struct xport *port,
     xvlan_put(flow, &out, port->xbundle->use_priority_tags);
     compose_output_action(ctx, port->ofp_port, NULL, false, false);
     memcpy(flow->vlans, old_vlans, sizeof old_vlans);
+    flow->skb_priority = old_priority;
 }
 
 /* ---- While a router moves. ---- */
@@ -231,7 +244,7 @@ xf_output_elsewhere(struct xlate_ctx *ctx, const struct xf_visit *v,
                          out->port, out->vlan, way->hop->link);
             xf_add_credit(ctx, xf_credit_traffic(way->hop->stats[way->in],
                                                  NULL));
-            xf_output_side(ctx, port, &x);
+            xf_output_side(ctx, way, port, &x);
             return true;
         }
     }
@@ -376,7 +389,7 @@ xf_leave_link(struct xlate_ctx *ctx, const struct xf_way *way,
         if (!out->vlan) {
             xvlan_pop(&x);
         }
-        xf_output_side(ctx, port, &x);
+        xf_output_side(ctx, way, port, &x);
     }
 }
 

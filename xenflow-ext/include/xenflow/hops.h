@@ -17,7 +17,9 @@
 #ifndef XENFLOW_HOPS_H
 #define XENFLOW_HOPS_H 1
 
-/* Positions of hops of a virtual link (column Hop:position).
+/* What switch, xenflow-hostd and planner agree on about hops.
+ *
+ * Positions of hops of a virtual link (column Hop:position).
  *
  * From 0: the way of the link, from interface1 on.  From XF_PLAN_TRANSFER: the
  * transfer way of the router at interface1, from its old host to its new one.
@@ -31,5 +33,10 @@
 #define XF_PLAN_TRANSFER 128
 #define XF_PLAN_TRANSFER2 192
 #define XF_PLAN_END 256
+
+/* A hop of a link with a bandwidth sends into a cable by the OpenFlow queue
+ * of this number plus the hop's VLAN there, which no other link has.
+ * xenflow-hostd makes the queue.  Numbers of operators' queues are small. */
+#define XF_LINK_QUEUE 0x8000
 
 #endif /* xenflow/hops.h */
