@@ -274,7 +274,7 @@ struct search {
     size_t cables[N_MAX], n;
     bool found;
     size_t best[N_MAX], n_best;
-    uint64_t best_latency;
+    uint64_t best_length;
 };
 
 static bool
@@ -283,13 +283,16 @@ oracle_usable(const struct search *s, int state)
     return !state || (state == XF_PATH_DOWN && s->want->also_down);
 }
 
+/* The sum of latencies or metrics, whichever is wanted. */
 static uint64_t
-latency_of(const struct search *s)
+length_of(const struct search *s)
 {
     uint64_t sum = 0;
 
     for (size_t i = 0; i < s->n; i++) {
-        sum += s->net->cables[s->cables[i]].latency_us;
+        const struct xf_path_cable *cable = &s->net->cables[s->cables[i]];
+
+        sum += s->want->by_latency ? cable->latency_us : cable->metric;
     }
     return sum;
 }
@@ -298,12 +301,13 @@ latency_of(const struct search *s)
 static bool
 is_better(const struct search *s)
 {
-    uint64_t latency = latency_of(s);
+    uint64_t length = length_of(s);
 
     if (!s->found) {
         return true;
-    } else if (s->want->by_latency && latency != s->best_latency) {
-        return latency < s->best_latency;
+    } else if ((s->want->by_latency || s->want->by_metric)
+               && length != s->best_length) {
+        return length < s->best_length;
     } else if (s->n != s->n_best) {
         return s->n < s->n_best;
     }
@@ -327,7 +331,7 @@ search(struct search *s, size_t host)
             s->found = true;
             memcpy(s->best, s->cables, sizeof s->best);
             s->n_best = s->n;
-            s->best_latency = latency_of(s);
+            s->best_length = length_of(s);
         }
         return;
     }
@@ -367,6 +371,7 @@ random_net(struct net *net)
             .name = xasprintf("t%"PRIuSIZE, (i * 7 + 3) % 13),
             .hosts[0] = random_range(n_hosts),
             .latency_us = random_range(4),
+            .metric = 1 + random_range(4),
             .bandwidth_bps = random_range(3) * 10,
             .state = random_range(8) ? XF_PATH_UP : 1 + random_range(2),
         };
@@ -380,10 +385,12 @@ random_net(struct net *net)
 static void
 ask(struct net *net, bool *found)
 {
+    int order = random_range(3);
     struct xf_path_want want = {
         .from = random_range(net->n_hosts),
         .to = random_range(net->n_hosts),
-        .by_latency = random_range(2),
+        .by_latency = order == 1,
+        .by_metric = order == 2,
         .also_down = !random_range(4),
         .bandwidth_bps = random_range(3) * 4,
     };

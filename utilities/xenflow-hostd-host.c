@@ -85,6 +85,19 @@ switch_cpu(struct join_host *host, long long int now_ms)
     return percent;
 }
 
+void
+join_host_monitor(struct ovsdb_idl *idl)
+{
+    ovsdb_idl_add_table(idl, &xfrec_table_host_state);
+    for (size_t i = 0; i < XFREC_HOST_STATE_N_COLUMNS; i++) {
+        ovsdb_idl_add_column(idl, &xfrec_host_state_columns[i]);
+    }
+    ovsdb_idl_add_table(idl, &xfrec_table_event);
+    for (size_t i = 0; i < XFREC_EVENT_N_COLUMNS; i++) {
+        ovsdb_idl_add_column(idl, &xfrec_event_columns[i]);
+    }
+}
+
 struct join_host *
 join_host_create(void)
 {

@@ -131,15 +131,6 @@ monitor(struct ovsdb_idl *idl)
         &xfrec_hop_col_position, &xfrec_hop_col_host,
         &xfrec_hop_col_port1, &xfrec_hop_col_vlan1,
         &xfrec_hop_col_port2, &xfrec_hop_col_vlan2,
-        &xfrec_event_col_host, &xfrec_event_col_time_ms,
-        &xfrec_event_col_severity, &xfrec_event_col_object,
-        &xfrec_event_col_text,
-        &xfrec_physical_link_state_col_host,
-        &xfrec_physical_link_state_col_link,
-        &xfrec_physical_link_state_col_up,
-        &xfrec_physical_link_state_col_latency_us,
-        &xfrec_physical_link_state_col_mtu,
-        &xfrec_physical_link_state_col_measured_ms,
         &xfrec_router_state_col_host, &xfrec_router_state_col_router,
         &xfrec_router_state_col_state, &xfrec_router_state_col_routes,
         &xfrec_router_state_col_load,
@@ -154,11 +145,9 @@ monitor(struct ovsdb_idl *idl)
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
         ovsdb_idl_add_column(idl, columns[i]);
     }
+    join_probe_monitor(idl);
     join_moves_monitor(idl);
-    ovsdb_idl_add_table(idl, &xfrec_table_host_state);
-    for (size_t i = 0; i < XFREC_HOST_STATE_N_COLUMNS; i++) {
-        ovsdb_idl_add_column(idl, &xfrec_host_state_columns[i]);
-    }
+    join_host_monitor(idl);
     ovsdb_idl_track_add_all(idl);
 }
 
@@ -411,6 +400,7 @@ join_create(struct xf_domains *domains, const struct join_settings *settings)
     ovs_list_init(&j->dirty);
     ovs_list_init(&j->unwritten);
     j->host = join_host_create();
+    j->ospf = join_ospf_create();
     j->load = join_load_create();
     j->trace = join_trace_create();
     j->moves = join_moves_create();
@@ -433,6 +423,7 @@ join_destroy(struct join *j)
         db_close(&j->ovs);
     }
     join_host_destroy(j->host);
+    join_ospf_destroy(j->ospf);
     join_load_destroy(j->load);
     join_trace_destroy(j->trace);
     join_moves_destroy(j->moves);
@@ -733,6 +724,7 @@ join_run(struct join *j, long long int now_ms)
         }
         join_moves_run(j, now_ms);
         join_probe_run(j, now_ms);
+        join_ospf_run(j, now_ms);
         join_load_run(j, now_ms);
         join_trace_run(j, now_ms);
         join_host_power(j);
@@ -756,6 +748,7 @@ join_wait(struct join *j)
     if (join_is_complete(j)) {
         join_host_wait(j);
         join_probe_wait(j);
+        join_ospf_wait(j);
         join_load_wait(j);
         join_trace_wait(j);
         join_moves_wait(j);

@@ -89,8 +89,20 @@ struct join_link {
     long long int written_ms;   /* 'measured_ms' when it was written. */
     bool written_up;
     int written_mtu;
+
+    int metric;                 /* OSPF's, or JOIN_METRIC_NONE. */
+    int written_metric;         /* What was written of that. */
     const struct xfrec_physical_link_state *row; /* While it is written. */
 };
+
+void
+join_probe_monitor(struct ovsdb_idl *idl)
+{
+    ovsdb_idl_add_table(idl, &xfrec_table_physical_link_state);
+    for (size_t i = 0; i < XFREC_PHYSICAL_LINK_STATE_N_COLUMNS; i++) {
+        ovsdb_idl_add_column(idl, &xfrec_physical_link_state_columns[i]);
+    }
+}
 
 static struct join_link *
 find_link(const struct join *j, const struct uuid *uuid)
@@ -152,6 +164,7 @@ want_link(struct join *j, const struct xfrec_physical_link *row,
         link->uuid = row->header_.uuid;
         link->port = xstrdup(port);
         link->fd = -1;
+        link->metric = link->written_metric = JOIN_METRIC_NONE;
         hmap_insert(&j->links, &link->node, uuid_hash(&link->uuid));
     }
     link->wanted = true;
@@ -177,6 +190,19 @@ join_probe_update(struct join *j)
         if (!link->wanted) {
             free_link(j, link);
         }
+    }
+}
+
+void
+join_probe_set_metrics(struct join *j,
+                       int (*metric)(const char *port, int old,
+                                     const void *aux),
+                       const void *aux)
+{
+    struct join_link *link;
+
+    HMAP_FOR_EACH (link, node, &j->links) {
+        link->metric = metric(link->port, link->metric, aux);
     }
 }
 
@@ -356,7 +382,26 @@ static bool
 has_changed(const struct join_link *link)
 {
     return (!link->written_ms || link->up != link->written_up
-            || link->mtu != link->written_mtu);
+            || link->mtu != link->written_mtu
+            || link->metric != link->written_metric);
+}
+
+static void
+write_state(struct join_link *link,
+            const struct xfrec_physical_link_state *row)
+{
+    int64_t metric = link->metric;
+
+    xfrec_physical_link_state_set_up(row, link->up);
+    xfrec_physical_link_state_set_latency_us(row, median_us(link));
+    xfrec_physical_link_state_set_mtu(row, link->mtu);
+    xfrec_physical_link_state_set_metric(row, &metric,
+                                         metric != JOIN_METRIC_NONE);
+    xfrec_physical_link_state_set_measured_ms(row, link->measured_ms);
+    link->written_ms = link->measured_ms;
+    link->written_up = link->up;
+    link->written_mtu = link->mtu;
+    link->written_metric = link->metric;
 }
 
 bool
@@ -407,13 +452,7 @@ join_probe_write(struct join *j, bool all)
                 xfrec_physical_link_state_set_link(new, link->uuid);
                 row = new;
             }
-            xfrec_physical_link_state_set_up(row, link->up);
-            xfrec_physical_link_state_set_latency_us(row, median_us(link));
-            xfrec_physical_link_state_set_mtu(row, link->mtu);
-            xfrec_physical_link_state_set_measured_ms(row, link->measured_ms);
-            link->written_ms = link->measured_ms;
-            link->written_mtu = link->mtu;
-            link->written_up = link->up;
+            write_state(link, row);
         }
         link->row = NULL;
     }

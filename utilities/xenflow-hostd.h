@@ -30,6 +30,7 @@
  *   xenflow-hostd-queue.c   links' bandwidth -> QoS and queues there
  *   xenflow-hostd-host.c    this machine: Host_State, events, power
  *   xenflow-hostd-probe.c   physical links: Physical_Link_State
+ *   xenflow-hostd-ospf.c    what OSPF says of them
  *   xenflow-hostd-ask.c     questions to the switch
  *   xenflow-hostd-load.c    what routers take: Router_State
  *   xenflow-hostd-trace.c   traced packets: Trace_State
@@ -115,6 +116,7 @@ struct join_router {
 };
 
 struct join_host;
+struct join_ospf;
 struct join_load;
 struct join_trace;
 struct join_moves;
@@ -146,6 +148,7 @@ struct join {
     struct smap queue_trouble;  /* Sentences told, by port. */
 
     struct join_host *host;     /* See xenflow-hostd-host.c. */
+    struct join_ospf *ospf;     /* See xenflow-hostd-ospf.c. */
     struct join_load *load;     /* See xenflow-hostd-load.c. */
     struct join_trace *trace;   /* See xenflow-hostd-trace.c. */
     struct join_moves *moves;   /* See xenflow-hostd-move.h. */
@@ -261,6 +264,7 @@ void join_queues_run(struct join *);
 
 /* ---- xenflow-hostd-probe.c ---- */
 
+void join_probe_monitor(struct ovsdb_idl *);
 void join_probe_destroy(struct join *);
 /* Physical_Link may have changed. */
 void join_probe_update(struct join *);
@@ -270,6 +274,22 @@ void join_probe_wait(const struct join *);
 bool join_probe_is_due(const struct join *);
 void join_probe_write(struct join *, bool all);
 void join_probe_unwritten(struct join *);
+/* What OSPF says of a cable: its metric, 0 if it doesn't have it... */
+#define JOIN_METRIC_NONE (-1)   /* ...and this if it says nothing. */
+/* Has each cable the metric that 'metric' says of its port; 'old' is what it had
+ * before. */
+void join_probe_set_metrics(struct join *,
+                            int (*metric)(const char *port, int old,
+                                          const void *aux),
+                            const void *aux);
+
+/* ---- xenflow-hostd-ospf.c ---- */
+
+struct join_ospf *join_ospf_create(void);
+void join_ospf_destroy(struct join_ospf *);
+/* Asks ospfd, and takes its answer. */
+void join_ospf_run(struct join *, long long int now_ms);
+void join_ospf_wait(const struct join *);
 
 /* ---- xenflow-hostd-ask.c ---- */
 
@@ -356,6 +376,7 @@ void join_moves_format(const struct join *, struct svec *lines);
 
 /* ---- xenflow-hostd-host.c ---- */
 
+void join_host_monitor(struct ovsdb_idl *);
 struct join_host *join_host_create(void);
 void join_host_destroy(struct join_host *);
 bool join_host_is_due(const struct join *, long long int now_ms);

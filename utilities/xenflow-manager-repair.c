@@ -95,24 +95,27 @@ find_old(struct ovsdb_idl *idl)
 /* ---- Cables that have failed. ---- */
 
 /* Whether all hosts that measure 'cable', and are heard of, say that it is
- * down. */
+ * down, or both know OSPF's metric of it and one says that it isn't there. */
 static bool
 has_failed(struct ovsdb_idl *idl, const struct xfrec_physical_link *cable)
 {
     const struct xfrec_physical_link_state *state;
-    bool is_down = false;
+    bool is_up = false, is_down = false, is_lost = false;
+    int n_metrics = 0;
 
     XFREC_PHYSICAL_LINK_STATE_FOR_EACH (state, idl) {
         if (uuid_equals(&state->link, &cable->header_.uuid)
             && xf_host_is_up(xf_host_state(idl, state->host),
                              time_wall_msec())) {
-            if (state->up) {
-                return false;
+            is_up = is_up || state->up;
+            is_down = is_down || !state->up;
+            if (state->n_metric) {
+                n_metrics++;
+                is_lost = is_lost || !*state->metric;
             }
-            is_down = true;
         }
     }
-    return is_down;
+    return (is_down && !is_up) || (n_metrics > 1 && is_lost);
 }
 
 static bool

@@ -42,6 +42,7 @@ xf_plan_monitor(struct ovsdb_idl *idl)
         &xfrec_physical_link_state_col_up,
         &xfrec_physical_link_state_col_latency_us,
         &xfrec_physical_link_state_col_mtu,
+        &xfrec_physical_link_state_col_metric,
         &xfrec_segment_col_vlan,
         &xfrec_edge_port_col_host, &xfrec_edge_port_col_port,
         &xfrec_edge_port_col_vlan, &xfrec_edge_port_col_segment,

@@ -134,6 +134,48 @@ host_state(const struct said *said, const struct xfrec_host *host,
     return XF_PATH_UP;
 }
 
+/* What 'host' says of 'row', or NULL. */
+static const struct xfrec_physical_link_state *
+said_of_cable(const struct said *said, const struct xfrec_host *host,
+              const struct xfrec_physical_link *row)
+{
+    char *key = xasprintf("%s:"UUID_FMT, host->name,
+                          UUID_ARGS(&row->header_.uuid));
+    const struct xfrec_physical_link_state *state
+        = shash_find_data(&said->cables, key);
+
+    free(key);
+    return state;
+}
+
+/* What OSPF says of 'row': false if both its hosts asked their ospfd, and it
+ * doesn't have the cable.  Stores the larger metric, or XF_PATH_METRIC_MAX if
+ * not both know one. */
+static bool
+has_ospf(const struct said *said, const struct xfrec_physical_link *row,
+         uint64_t *metric)
+{
+    const struct xfrec_host *const hosts[] = { row->host1, row->host2 };
+    bool has = true;
+    int n_said = 0;
+
+    *metric = 0;
+    for (int i = 0; i < 2; i++) {
+        const struct xfrec_physical_link_state *state
+            = said_of_cable(said, hosts[i], row);
+
+        if (state && state->n_metric) {
+            n_said++;
+            has = has && *state->metric;
+            *metric = MAX(*metric, *state->metric);
+        }
+    }
+    if (n_said < 2 || !has) {
+        *metric = XF_PATH_METRIC_MAX;
+    }
+    return n_said < 2 || has;
+}
+
 /* What the two ends of 'row' say of it, into '*cable'; its latency is the longer
  * one, or XF_PATH_LATENCY_MAX if nobody knows, its MTU the smaller one, or 0. */
 static enum xf_path_state
@@ -146,12 +188,9 @@ cable_state(const struct said *said, const struct xfrec_physical_link *row,
     int n_known = 0;
 
     for (int i = 0; i < 2; i++) {
-        const struct xfrec_physical_link_state *state;
-        char *key = xasprintf("%s:"UUID_FMT, hosts[i]->name,
-                              UUID_ARGS(&row->header_.uuid));
+        const struct xfrec_physical_link_state *state
+            = said_of_cable(said, hosts[i], row);
 
-        state = shash_find_data(&said->cables, key);
-        free(key);
         if (state && state->mtu && (!cable->mtu || state->mtu < cable->mtu)) {
             cable->mtu = MIN(state->mtu, INT_MAX);
         }
@@ -214,6 +253,12 @@ add_cables(struct xf_plan_session *s, const struct said *said)
         cable.hosts[0] = host1->number;
         cable.hosts[1] = host2->number;
         cable.state = cable_state(said, row, &cable);
+        if (!has_ospf(said, row, &cable.metric)
+            && cable.state == XF_PATH_UP) {
+            cable.state = XF_PATH_DOWN;
+            cable.trouble = "isn't in OSPF's database, though both its hosts "
+                "ask ospfd: see show ip ospf neighbor there";
+        }
         cable.bandwidth_bps = row->bandwidth;
         if (xf_path_add_cable(s->graph, &cable, &number)) {
             break;

@@ -148,6 +148,7 @@ make_want(const struct xf_plan_session *s, const struct xfrec_link *link,
         .from = host1->number,
         .to = host2->number,
         .by_latency = !strcmp(link->policy, "latency"),
+        .by_metric = !strcmp(link->policy, "ospf"),
         .also_down = s->wired,
         .mtu = largest_packet(link),
     };

@@ -104,6 +104,10 @@ trunk_to_json(struct ovsdb_idl *idl, const struct xfrec_physical_link *link)
                 json_object_put_format(json, "latency", "%.3f ms",
                                        state->latency_us / 1000.0);
             }
+            if (state->n_metric) {
+                json_object_put(json, "metric",
+                                json_integer_create(*state->metric));
+            }
             break;
         }
     }

@@ -303,13 +303,16 @@ utilities_xenflow_hostd_SOURCES = \
 	xf-utilities/xenflow-hostd-move-source.c \
 	xf-utilities/xenflow-hostd-move.c \
 	xf-utilities/xenflow-hostd-move.h \
+	xf-utilities/xenflow-hostd-ospf.c \
 	xf-utilities/xenflow-hostd-port.c \
 	xf-utilities/xenflow-hostd-probe.c \
 	xf-utilities/xenflow-hostd-queue.c \
 	xf-utilities/xenflow-hostd-router.c \
 	xf-utilities/xenflow-hostd-trace.c \
 	xf-utilities/xenflow-hostd.c \
-	xf-utilities/xenflow-hostd.h
+	xf-utilities/xenflow-hostd.h \
+	xf-utilities/xenflow-ospf.c \
+	xf-utilities/xenflow-ospf.h
 utilities_xenflow_hostd_LDADD = \
 	lib/libopenvswitch.la $(SSL_LIBS) $(XF_XEN_LIBS)
 
@@ -452,6 +455,13 @@ tests_test_xf_listener_LDADD = $(XF_LIBS)
 noinst_PROGRAMS += tests/test-xf-migration
 tests_test_xf_migration_SOURCES = xf-tests/test-xf-migration.c
 tests_test_xf_migration_LDADD = $(XF_LIBS)
+
+noinst_PROGRAMS += tests/test-xf-ospf
+tests_test_xf_ospf_SOURCES = \
+	xf-tests/test-xf-ospf.c \
+	xf-utilities/xenflow-ospf.c \
+	xf-utilities/xenflow-ospf.h
+tests_test_xf_ospf_LDADD = lib/libopenvswitch.la
 
 noinst_PROGRAMS += tests/test-xf-path
 tests_test_xf_path_SOURCES = xf-tests/test-xf-path.c

@@ -42,6 +42,7 @@ struct cable {
     enum xf_path_state state;
     size_t hosts[2];
     uint64_t latency_us;
+    uint64_t metric;
     uint64_t bandwidth_bps;
     uint64_t used_bps;          /* Set aside. */
     int mtu;                    /* 0: not known. */
@@ -133,6 +134,7 @@ xf_path_add_cable(struct xf_path_graph *g, const struct xf_path_cable *cable,
         .state = cable->state,
         .hosts = { cable->hosts[0], cable->hosts[1] },
         .latency_us = MIN(cable->latency_us, XF_PATH_LATENCY_MAX),
+        .metric = MIN(cable->metric, XF_PATH_METRIC_MAX),
         .bandwidth_bps = cable->bandwidth_bps,
         .mtu = cable->mtu,
     };
@@ -267,8 +269,9 @@ static struct length
 add_cable(const struct xf_path_graph *g, const struct xf_path_want *want,
           struct length length, size_t cable)
 {
-    length.major += want->by_latency ? g->cables[cable].latency_us : 1;
-    length.minor += want->by_latency;
+    length.major += (want->by_latency ? g->cables[cable].latency_us
+                     : want->by_metric ? g->cables[cable].metric : 1);
+    length.minor += want->by_latency || want->by_metric;
     return length;
 }
 

@@ -22,8 +22,9 @@
  *
  * What
  * ----
- * Finds the shortest way between two hosts, by cables or by latency, over what
- * is up, takes the packets, and has enough bandwidth left; checks a way that somebody pinned; keeps
+ * Finds the shortest way between two hosts, by cables, latency or metric, over
+ * what is up, takes the packets, and has enough bandwidth left; checks a way
+ * that somebody pinned; keeps
  * account of the bandwidth that is set aside.  If there is no way, says why.
  *
  * Why this structure
@@ -62,6 +63,9 @@
 /* Of a cable whose latency isn't known: more than any that is. */
 #define XF_PATH_LATENCY_MAX 1000000000
 
+/* Of a cable whose metric isn't known, likewise. */
+#define XF_PATH_METRIC_MAX 65536
+
 /* Why a host or cable can't be used. */
 enum xf_path_state {
     XF_PATH_UP,                 /* It can. */
@@ -86,6 +90,7 @@ struct xf_path_cable {
     enum xf_path_state state;
     const char *trouble;        /* As of a host. */
     uint64_t latency_us;        /* At most XF_PATH_LATENCY_MAX. */
+    uint64_t metric;            /* At most XF_PATH_METRIC_MAX. */
     uint64_t bandwidth_bps;     /* 0: not known, and not divided. */
     int mtu;                    /* Size of packets it takes; 0: not known. */
 };
@@ -102,7 +107,8 @@ uint64_t xf_path_reserved(const struct xf_path_graph *, size_t cable);
 /* What a way is wanted for. */
 struct xf_path_want {
     size_t from, to;            /* Hosts. */
-    bool by_latency;            /* Else by number of cables. */
+    bool by_latency;            /* Else... */
+    bool by_metric;             /* ...else by number of cables. */
     bool also_down;             /* XF_PATH_DOWN is as good as XF_PATH_UP. */
     uint64_t bandwidth_bps;     /* On each cable; 0: none. */
     int mtu;                    /* Size of packets; 0: any. */
