@@ -338,7 +338,7 @@ part(struct join *j, struct move *m, long long int now_ms)
             move_say_error(m, error);
         }
     } else if (!d) {
-        if (m->channel && !m->is_resolved) {
+        if (m->channel && !m->said_gone) {
             struct json *json = json_object_create();
 
             json_object_put_string(json, "say", "gone");
@@ -346,7 +346,7 @@ part(struct join *j, struct move *m, long long int now_ms)
                             json_integer_create(m->suspended_ms));
             channel_send_word(m->channel, json);
             json_destroy(json);
-            m->is_resolved = true;
+            m->said_gone = true;
         }
         move_say_error(m, NULL);
         move_say_stage(m, "moving");

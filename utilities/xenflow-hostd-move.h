@@ -100,6 +100,7 @@ struct move {
     bool back_asked;            /* The switch was told of an undo. */
     bool is_received;           /* As the destination says. */
     bool is_resolved;           /* The destination will never have it. */
+    bool said_gone;             /* That nothing of it is here any more. */
     long long int halted_ms;    /* When it was stopped; 0: it wasn't. */
 
     /* Of a destination. */
