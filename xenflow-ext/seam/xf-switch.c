@@ -392,7 +392,6 @@ inject_packet(const struct xf_port *p, bool by, struct dp_packet *packet)
         resubmit->in_port = p->ofp_port;
         resubmit->table_id = 0;
     }
-
     flow.in_port.ofp_port = by ? OFPP_NONE : p->ofp_port;
     ofproto_dpif_execute_actions(
         ofproto, ofproto_dpif_get_tables_version(ofproto), &flow, NULL,
