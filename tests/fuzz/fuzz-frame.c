@@ -30,6 +30,35 @@
 
 #define TRUSTED 0x80
 
+/* Memory that is written as such gives the same. */
+static void
+check_memory(const struct xf_frame *frame)
+{
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    struct xf_frame_reader r;
+    size_t ofs = 0, n_read = 0;
+
+    xf_frame_put_memory(&ds, frame->data, frame->size);
+    xf_frame_reader_init(&r);
+    while (ofs < ds.length) {
+        struct xf_frame piece;
+        size_t used;
+        bool whole;
+        char *error = xf_frame_read(&r, ds.string + ofs, ds.length - ofs,
+                                    &used, &whole, &piece);
+
+        FUZZ_CHECK(!error && whole && piece.kind == XF_FRAME_DATA);
+        FUZZ_CHECK(n_read + piece.size <= frame->size
+                   && !memcmp(frame->data + n_read, piece.data, piece.size));
+        ofs += used;
+        n_read += piece.size;
+        xf_frame_uninit(&piece);
+    }
+    FUZZ_CHECK(n_read == frame->size);
+    xf_frame_reader_uninit(&r);
+    ds_destroy(&ds);
+}
+
 /* A frame gives the same again. */
 static void
 check_again(const struct xf_frame *frame)
@@ -58,35 +87,6 @@ check_again(const struct xf_frame *frame)
     FUZZ_CHECK(!frame->json == !again.json);
     FUZZ_CHECK(!frame->size || !memcmp(frame->data, again.data, again.size));
     xf_frame_uninit(&again);
-    xf_frame_reader_uninit(&r);
-    ds_destroy(&ds);
-}
-
-/* Memory that is written as such gives the same. */
-static void
-check_memory(const struct xf_frame *frame)
-{
-    struct ds ds = DS_EMPTY_INITIALIZER;
-    struct xf_frame_reader r;
-    size_t ofs = 0, n_read = 0;
-
-    xf_frame_put_memory(&ds, frame->data, frame->size);
-    xf_frame_reader_init(&r);
-    while (ofs < ds.length) {
-        struct xf_frame piece;
-        size_t used;
-        bool whole;
-        char *error = xf_frame_read(&r, ds.string + ofs, ds.length - ofs,
-                                    &used, &whole, &piece);
-
-        FUZZ_CHECK(!error && whole && piece.kind == XF_FRAME_DATA);
-        FUZZ_CHECK(n_read + piece.size <= frame->size
-                   && !memcmp(frame->data + n_read, piece.data, piece.size));
-        ofs += used;
-        n_read += piece.size;
-        xf_frame_uninit(&piece);
-    }
-    FUZZ_CHECK(n_read == frame->size);
     xf_frame_reader_uninit(&r);
     ds_destroy(&ds);
 }
