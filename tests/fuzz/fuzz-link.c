@@ -73,12 +73,7 @@ try_line(const uint8_t *data, size_t size)
     free(line);
 }
 
-int
-LLVMFuzzerInitialize(int *argc OVS_UNUSED, char ***argv OVS_UNUSED)
-{
-    fuzz_init();
-    return 0;
-}
+FUZZ_INITIALIZE
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -23,12 +23,7 @@
 /* The answer of somebody who says that he is ospfd: what is understood is
  * within bounds, and each of its links can be asked for. */
 
-int
-LLVMFuzzerInitialize(int *argc OVS_UNUSED, char ***argv OVS_UNUSED)
-{
-    fuzz_init();
-    return 0;
-}
+FUZZ_INITIALIZE
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -120,12 +120,7 @@ create(struct world *w)
     FUZZ_CHECK(xf_slice_switch_is_ready(w->sw));
 }
 
-int
-LLVMFuzzerInitialize(int *argc OVS_UNUSED, char ***argv OVS_UNUSED)
-{
-    fuzz_init();
-    return 0;
-}
+FUZZ_INITIALIZE
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -115,12 +115,7 @@ hear(const struct flow *flow, uint8_t noise)
     xf_rt_destroy(rt);
 }
 
-int
-LLVMFuzzerInitialize(int *argc OVS_UNUSED, char ***argv OVS_UNUSED)
-{
-    fuzz_init();
-    return 0;
-}
+FUZZ_INITIALIZE
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

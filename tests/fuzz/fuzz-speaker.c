@@ -158,12 +158,7 @@ read_answers(struct peer *peer)
     }
 }
 
-int
-LLVMFuzzerInitialize(int *argc OVS_UNUSED, char ***argv OVS_UNUSED)
-{
-    fuzz_init();
-    return 0;
-}
+FUZZ_INITIALIZE
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -198,12 +198,7 @@ check_lookup(const struct in6_addr *dst)
     FUZZ_CHECK(!r.has_route || r.prefix.len <= r.n_bits);
 }
 
-int
-LLVMFuzzerInitialize(int *argc OVS_UNUSED, char ***argv OVS_UNUSED)
-{
-    fuzz_init();
-    return 0;
-}
+FUZZ_INITIALIZE
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

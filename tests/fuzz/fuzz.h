@@ -57,6 +57,15 @@ fuzz_init(void)
     atexit(ovsrcu_exit);
 }
 
+/* Of a target that needs nothing else before its first input. */
+#define FUZZ_INITIALIZE                                                   \
+    int                                                                   \
+    LLVMFuzzerInitialize(int *argc OVS_UNUSED, char ***argv OVS_UNUSED)   \
+    {                                                                     \
+        fuzz_init();                                                      \
+        return 0;                                                         \
+    }
+
 /* Bytes of an input that aren't used yet. */
 struct fuzz_input {
     const uint8_t *data;

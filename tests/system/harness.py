@@ -107,6 +107,20 @@ class LinkUp(Up):
     kind = LinkLab
 
 
+# Three hosts, each with a cable to each; for topologies of tests.
+RING = """
+[host s1]
+[host s2]
+[host s3]
+[link t12]
+ends = s1 s2
+[link t13]
+ends = s1 s3
+[link t23]
+ends = s2 s3
+"""
+
+
 def demo_topology():
     with open(DEMO, encoding="ascii") as f:
         return f.read()

@@ -29,16 +29,7 @@ from harness import check, say, wait
 from lab import frr, system
 
 NAME = "t-ospftopo"
-TOPOLOGY = """
-[host s1]
-[host s2]
-[host s3]
-[link t12]
-ends = s1 s2
-[link t13]
-ends = s1 s3
-[link t23]
-ends = s2 s3
+TOPOLOGY = harness.RING + """\
 [segment l1]
 switch = s1
 vlan = none
