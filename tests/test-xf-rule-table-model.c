@@ -332,7 +332,11 @@ better(const struct model *m, const struct model_route *a,
     if (a->metric != b->metric) {
         return a->metric < b->metric;
     }
-    return m->sources[a->source].id < m->sources[b->source].id;
+    if (a->source != b->source || a->iface < 0 || b->iface < 0) {
+        return m->sources[a->source].id < m->sources[b->source].id;
+    }
+    return strcmp(m->ifaces[a->iface].iface.name,
+                  m->ifaces[b->iface].iface.name) < 0;
 }
 
 /* Stores the route that packets to 'dst' follow in '*best'. */

@@ -362,7 +362,7 @@ tell_gone_addr(const struct xf_rt *rt, const struct rt_gone *gone,
     msg->temporary = source && source->preference == XF_PREF_LEARNED;
     if (iface) {
         LIST_FOR_EACH (addr, iface_node, &iface->addrs) {
-            if (addr->prefix_len == gone->len
+            if (addr->stmt.source == source && addr->prefix_len == gone->len
                 && IN6_ARE_ADDR_EQUAL(&addr->addr, &gone->ip)) {
                 return false;
             }

@@ -53,7 +53,23 @@ route_preference(const struct rt_route *route)
             ? XF_PREF_LOCAL : route->stmt.source->preference);
 }
 
-/* True if 'a' goes before 'b' in their prefix. */
+/* The name of the interface of the connected 'route', "" of others. */
+static const char *
+connected_iface(const struct rt_route *route)
+{
+    const struct rt_nhset *set;
+    const struct rt_pub *pub;
+
+    if (route->stmt.kind != RT_DERIVED || !route->nh) {
+        return "";
+    }
+    set = ovsrcu_get_protected(struct rt_nhset *, &route->nh->set);
+    pub = ovsrcu_get_protected(struct rt_pub *, &set->hops[0].link->pub);
+    return pub->iface.name;
+}
+
+/* True if 'a' goes before 'b' in their prefix.  Nothing depends on which was
+ * stated first: a copy of the table may learn of them in another order. */
 bool
 rt_route_before(const struct rt_route *a, const struct rt_route *b)
 {
@@ -69,7 +85,10 @@ rt_route_before(const struct rt_route *a, const struct rt_route *b)
     if (a->metric != b->metric) {
         return a->metric < b->metric;
     }
-    return a->stmt.source->id < b->stmt.source->id;
+    if (a->stmt.source->id != b->stmt.source->id) {
+        return a->stmt.source->id < b->stmt.source->id;
+    }
+    return strcmp(connected_iface(a), connected_iface(b)) < 0;
 }
 
 /* Inserts 'route' into the chain at '*head'. */

@@ -98,6 +98,7 @@ route_add(struct xf_listener *l, const struct xf_wire_msg *msg,
 
     l->got_route = true;
     if (spec.nhid) {
+        xf_speaker_nhids_make_room(l, !xf_speaker_nhid_find(l, spec.nhid));
         spec.nhid = xf_speaker_nhid_get(l, spec.nhid);
         if (!spec.nhid) {
             return too_many_nexthops(l, msg->route.nhid);
@@ -167,12 +168,13 @@ hold(struct xf_listener *l, const struct xf_wire_msg *msg)
 static int
 nexthop_del(struct xf_listener *l, uint32_t id)
 {
-    uint32_t table_id = xf_speaker_nhid_forget(l, id);
+    uint32_t table_id = xf_speaker_nhid_find(l, id);
     char *sentence = NULL;
     int error = ENOENT;
 
     if (table_id) {
         error = xf_rt_nexthop_del(l->rt, l->source, table_id, &sentence);
+        xf_speaker_nhid_withdrawn(l, id);
     } else {
         sentence = xasprintf("there is no next hop id %"PRIu32" to withdraw; "
                              "state it first", id);
@@ -209,6 +211,12 @@ apply_nexthop(struct xf_listener *l, const struct xf_wire_msg *msg)
     if (msg->type == XF_WIRE_NEXTHOP_DEL) {
         return nexthop_del(l, msg->nexthop_id);
     }
+
+    size_t n_new = !xf_speaker_nhid_find(l, msg->nexthop_id);
+    for (size_t i = 0; i < msg->n_members; i++) {
+        n_new += !xf_speaker_nhid_find(l, msg->members[i].id);
+    }
+    xf_speaker_nhids_make_room(l, n_new);
 
     uint32_t table_id = xf_speaker_nhid_get(l, msg->nexthop_id);
     if (!table_id) {

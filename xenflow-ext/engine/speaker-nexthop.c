@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-
 /* Ids of next-hop objects: what a speaker calls them, and the rule table.
  *
  * A routing daemon that starts again numbers its next hops anew.  Its routes
@@ -23,7 +22,13 @@
  * connection, and each connection's ids become new ones in the table.  What
  * the old ones name is swept with the epoch.
  *
- * Cost: about 40 bytes per id, as many as the table may have next hops. */
+ * Within a connection an id keeps its number in the table as long as something
+ * there bears it: routes that name a next hop that was withdrawn follow it when
+ * it is stated again.
+ *
+ * Cost: about 40 bytes per id, as many as the table may have next hops.  Those
+ * whose last route went after the next hop itself are looked for when there is
+ * no room, at most once a second. */
 
 #include <config.h>
 #include "engine/speaker-private.h"
@@ -31,6 +36,8 @@
 #include "hash.h"
 #include "openvswitch/hmap.h"
 #include "util.h"
+
+#define SWEEP_MS 1000
 
 struct xf_speaker_nhid {
     struct hmap_node node;      /* In struct xf_speaker_conn's 'nhids'. */
@@ -78,17 +85,47 @@ xf_speaker_nhid_get(struct xf_listener *l, uint32_t id)
 }
 
 uint32_t
-xf_speaker_nhid_forget(struct xf_listener *l, uint32_t id)
+xf_speaker_nhid_find(const struct xf_listener *l, uint32_t id)
 {
-    struct xf_speaker_nhid *nhid = find(l->conn, id);
-    uint32_t table_id = 0;
+    const struct xf_speaker_nhid *nhid = find(l->conn, id);
 
-    if (nhid) {
-        table_id = nhid->table_id;
+    return nhid ? nhid->table_id : 0;
+}
+
+/* Forgets 'nhid' if nothing in the table bears its number. */
+static void
+forget_unknown(struct xf_listener *l, struct xf_speaker_nhid *nhid)
+{
+    if (!xf_rt_nexthop_is_known(l->rt, l->source, nhid->table_id)) {
         hmap_remove(&l->conn->nhids, &nhid->node);
         free(nhid);
     }
-    return table_id;
+}
+
+void
+xf_speaker_nhid_withdrawn(struct xf_listener *l, uint32_t id)
+{
+    struct xf_speaker_nhid *nhid = find(l->conn, id);
+
+    if (nhid) {
+        forget_unknown(l, nhid);
+    }
+}
+
+void
+xf_speaker_nhids_make_room(struct xf_listener *l, size_t n)
+{
+    struct xf_speaker_conn *conn = l->conn;
+    struct xf_speaker_nhid *nhid;
+
+    if (hmap_count(&conn->nhids) + n <= xf_rt_limits(l->rt)->max_nexthops
+        || (conn->swept_ms && l->now_ms < conn->swept_ms + SWEEP_MS)) {
+        return;
+    }
+    conn->swept_ms = l->now_ms;
+    HMAP_FOR_EACH_SAFE (nhid, node, &conn->nhids) {
+        forget_unknown(l, nhid);
+    }
 }
 
 void

@@ -111,7 +111,8 @@ struct xf_speaker_conn {
 
     struct xf_speaker_guest guest;
     struct sset linked;         /* Interfaces whose ifindex it stated. */
-    struct hmap nhids;          /* Its next-hop ids, struct xf_speaker_nhid. */
+    struct hmap nhids;          /* Its next-hop ids, struct xf_speaker_nhid; */
+    long long int swept_ms;     /* looked through then for room. */
 };
 
 /* A deletion that waits for what follows. */
@@ -237,8 +238,14 @@ void xf_speaker_apply_held(struct xf_listener *);
 /* The table's id for what the connected speaker calls 'id'; 0 if there are too
  * many. */
 uint32_t xf_speaker_nhid_get(struct xf_listener *, uint32_t id);
-/* Likewise, but 0 if there is none; the speaker's 'id' means nothing after. */
-uint32_t xf_speaker_nhid_forget(struct xf_listener *, uint32_t id);
+/* Likewise, but 0 if there is none. */
+uint32_t xf_speaker_nhid_find(const struct xf_listener *, uint32_t id);
+/* 'id' was withdrawn: it means nothing after, unless routes or groups of the
+ * table name it still. */
+void xf_speaker_nhid_withdrawn(struct xf_listener *, uint32_t id);
+/* Before 'n' new ids are asked for: forgets what means nothing if they don't
+ * fit. */
+void xf_speaker_nhids_make_room(struct xf_listener *, size_t n);
 void xf_speaker_nhids_destroy(struct xf_speaker_conn *);
 
 
