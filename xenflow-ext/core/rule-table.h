@@ -233,6 +233,10 @@ int xf_rt_addr_add(struct xf_rt *, uint32_t source, const char *iface,
 int xf_rt_addr_del(struct xf_rt *, uint32_t source, const char *iface,
                    const struct in6_addr *, uint8_t prefix_len,
                    char **errorp);
+/* Whether anybody states address 'ip' of 'iface', one of the table.  Any
+ * thread. */
+bool xf_rt_has_addr(const struct xf_rt *, const struct xf_iface *iface,
+                    const struct in6_addr *ip);
 
 /* Neighbours, keyed by (interface name, address).  'set' adds or changes. */
 int xf_rt_neigh_set(struct xf_rt *, uint32_t source, const char *iface,

@@ -28,7 +28,9 @@
  * other port are dropped: it is the link's alone.
  *
  * While a router moves, what is for its machine goes into the transfer way, or
- * waits in the datapath (engine/link.h).
+ * waits in the datapath (engine/link.h).  Who asks for one of its addresses by
+ * ARP is answered: hosts give a router up that is silent for some seconds, and
+ * a machine may stand still for longer.
  *
  * Into a cable, a link with a bandwidth sends by its queue (xenflow/hops.h),
  * whatever queue a rule has chosen: there are no others at that port.  So does
@@ -222,12 +224,62 @@ xf_compose_hold(struct xlate_ctx *ctx, const struct xf_visit *v,
     ctx->base_flow = base_flow;
 }
 
+static void xf_leave_link(struct xlate_ctx *, const struct xf_way *,
+                          const struct xvlan *);
+
+/* Turns an ARP request (RFC 826) for an address of the router into the answer.
+ * Returns false if it isn't one, or can't go back. */
+static bool
+xf_answer_arp(struct xlate_ctx *ctx, const struct xf_visit *v)
+{
+    const struct xf_way *way = xf_link_table_lookup(
+        xf_engine_links(v->engine), xf_router_name(v->router),
+        v->iface->vlan);
+    struct flow *flow = &ctx->xin->flow;
+    struct in6_addr wanted;
+
+    if (flow->dl_type != htons(ETH_TYPE_ARP) || !way
+        || xf_hop_is_transfer(way->hop)) {
+        return false;
+    }
+    WC_MASK_FIELD(ctx->wc, nw_proto);
+    WC_MASK_FIELD(ctx->wc, nw_dst);
+    in6_addr_set_mapped_ipv4(&wanted, flow->nw_dst);
+    if (flow->nw_proto != ARP_OP_REQUEST
+        || !xf_rt_has_addr(v->rt, v->iface, &wanted)) {
+        return false;
+    }
+    xlate_report(ctx, OFT_DETAIL, "router %s moves: "IP_FMT" is answered for",
+                 xf_router_name(v->router), IP_ARGS(flow->nw_dst));
+    /* What is read, and what is written. */
+    WC_MASK_FIELD(ctx->wc, nw_src);
+    WC_MASK_FIELD(ctx->wc, arp_sha);
+    WC_MASK_FIELD(ctx->wc, arp_tha);
+    WC_MASK_FIELD(ctx->wc, dl_src);
+    WC_MASK_FIELD(ctx->wc, dl_dst);
+
+    struct flow asked = *flow;
+    flow->nw_proto = ARP_OP_REPLY;
+    flow->nw_src = asked.nw_dst;
+    flow->nw_dst = asked.nw_src;
+    flow->arp_tha = asked.arp_sha;
+    flow->dl_dst = asked.dl_src;
+    flow->arp_sha = flow->dl_src = v->iface->mac;
+    xf_leave_link(ctx, way, &v->xvlan);
+    *flow = asked;
+    return true;
+}
+
 /* Sends what is for the machine of a router that moves where it is to go.
  * Returns false if that is 'vif', as always. */
 static bool
 xf_output_elsewhere(struct xlate_ctx *ctx, const struct xf_visit *v,
                     const struct xport *vif)
 {
+    if ((xf_router_is_transferring(v->router)
+         || xf_router_is_holding(v->router)) && xf_answer_arp(ctx, v)) {
+        return true;
+    }
     if (xf_router_is_transferring(v->router)) {
         const struct xf_way *way = xf_link_table_transfer(
             xf_engine_links(v->engine), xf_router_name(v->router),
