@@ -37,12 +37,15 @@
 
 #include "xenflow-hostd.h"
 
-#include <net/if.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "hash.h"
 #include "lib/vswitch-idl.h"
+#include "netlink-socket.h"
+#include "netlink.h"
+#include "openvswitch/ofpbuf.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
@@ -254,6 +257,29 @@ link_tag(const struct wanted *wanted, const struct xfrec_interface *iface)
     return end ? end->tag : -1;
 }
 
+/* The number of network card 'name', or 0.  As if_nametoindex(), but the kernel
+ * starts no program to look for a module of that name: cards that aren't made
+ * yet are asked for again and again. */
+static unsigned int
+find_card(const char *name)
+{
+    const struct ifinfomsg *ifinfo;
+    struct ofpbuf request, *reply;
+    unsigned int ifindex = 0;
+
+    ofpbuf_init(&request, 0);
+    nl_msg_put_nlmsghdr(&request, sizeof *ifinfo, RTM_GETLINK, NLM_F_REQUEST);
+    ofpbuf_put_zeros(&request, sizeof *ifinfo);
+    nl_msg_put_string(&request, IFLA_IFNAME, name);
+    if (!nl_transact(NETLINK_ROUTE, &request, &reply)) {
+        ifinfo = ofpbuf_at(reply, NLMSG_HDRLEN, sizeof *ifinfo);
+        ifindex = ifinfo ? ifinfo->ifi_index : 0;
+        ofpbuf_delete(reply);
+    }
+    ofpbuf_uninit(&request);
+    return ifindex;
+}
+
 /* The port of 'iface'; 'router' is that of its router, which is told of it. */
 static void
 want_vif(const struct wanted *wanted, struct port *router,
@@ -273,7 +299,7 @@ want_vif(const struct wanted *wanted, struct port *router,
     }
     join_vif_name(iface, name);
     ifindex = config ? guest_ifindex(config, name) : 0;
-    card = if_nametoindex(name);
+    card = find_card(name);
     if (config && (!ifindex || (strcmp(config->backend, "dummy") && !card))) {
         return;                 /* It isn't made yet. */
     }
