@@ -176,13 +176,7 @@ join_frr_config(const struct xfrec_router *row,
         ds_put_format(ds, "fpm address "IP_FMT"\n"
                       "no fpm use-next-hop-groups\n", IP_ARGS(fpm_ip));
     }
-    words_of(row, "ospf", &ospf);
-    for (size_t i = 0; i < n; i++) {
-        if (sset_contains(&ospf, ifaces[i]->name)) {
-            put_interface(ds, ifaces[i], dead_s);
-        }
-    }
-    sset_destroy(&ospf);
+    /* Before the interfaces, which would begin to speak under another id. */
     if (runs_ospf(row, ifaces, n, 4)) {
         ds_put_cstr(ds, "router ospf\n ospf router-id ");
         put_router_id(ds, ifaces, n, fpm_ip);
@@ -195,6 +189,13 @@ join_frr_config(const struct xfrec_router *row,
         put_router_id(ds, ifaces, n, fpm_ip);
         ds_put_cstr(ds, "\n timers throttle spf 0 50 500\nexit\n");
     }
+    words_of(row, "ospf", &ospf);
+    for (size_t i = 0; i < n; i++) {
+        if (sset_contains(&ospf, ifaces[i]->name)) {
+            put_interface(ds, ifaces[i], dead_s);
+        }
+    }
+    sset_destroy(&ospf);
     ds_put_cstr(ds, row->config);
     if (row->config[0] && !string_ends_with(row->config, "\n")) {
         ds_put_char(ds, '\n');

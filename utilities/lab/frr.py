@@ -122,9 +122,7 @@ def configuration(node, xenflow):
     lines = ["hostname %s" % node.name, "log syslog warnings"]
     if speaks(node, xenflow):
         lines += _fpm_lines(node)
-    ospf = [i for i in node.ifaces if i.name in node.ospf]
-    for iface in ospf:
-        lines += _interface_lines(node, iface)
+    # Before the interfaces, which would begin to speak under another id.
     for daemon, name in (("ospf", "router ospf"), ("ospf6", "router ospf6")):
         if not uses(node, daemon):
             continue
@@ -135,6 +133,9 @@ def configuration(node, xenflow):
             lines.append(" timers throttle lsa all 0")
             lines.append(" timers lsa min-arrival 0")
         lines.append("exit")
+    for iface in node.ifaces:
+        if iface.name in node.ospf:
+            lines += _interface_lines(node, iface)
     if node.bgp:
         lines += _bgp_lines(node)
     lines += node.config.splitlines()
