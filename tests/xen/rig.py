@@ -215,8 +215,11 @@ class Rig:
             lines += ["link add to-%s type veth peer name eth0 netns %s"
                       % (edge, os.path.basename(namespace(edge))),
                       "link set to-%s master edge-%s up" % (edge, edge)]
-        # A bridge keeps frames that measure a cable to itself, a cable doesn't.
+        # A bridge keeps frames that measure a cable to itself, and those for an
+        # address it saw on the same side; a cable doesn't.
         lines.append("link set cable type bridge group_fwd_mask 0x4000")
+        lines += ["link set %s type bridge_slave learning off" % host.tap(2)
+                  for host in self.hosts]
         lines.append("address add 10.255.0.254/24 dev mgmt")
         ip("hosts", *lines)
         for number, edge in ((1, "a"), (2, "b")):
