@@ -94,7 +94,6 @@ class Moves:
         self.n_moves = n_moves  # Of each router.
         # What measure.Flow asks of a lab.
         self.build, self.netns = build, namespace
-        self.rate = RATE
 
     def all(self):
         if not self.n_moves:
@@ -128,9 +127,8 @@ class Moves:
             best = rate
         check(RATE <= best * PART, "only %d packets/s go without loss, "
               "routers are to move under %d", best, RATE)
-        self.rate = RATE
         return "%d packets/s without loss; routers move under %d" % (
-            best, self.rate)
+            best, RATE)
 
     @staticmethod
     def neighbour(router):
@@ -165,7 +163,7 @@ class Moves:
         """Moves it to the other host under traffic; returns what was counted,
         with 'total_s' and 'suspended_ms'."""
         host = self.other_host(router)
-        flow = moving.Traffic(self, [WAY], self.rate)
+        flow = moving.Traffic(self, [WAY], RATE)
         try:
             time.sleep(BEFORE_S)
             total_s, suspended_ms = moving.move(self, router.name, host.name,

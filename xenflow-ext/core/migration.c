@@ -41,7 +41,8 @@ xf_migration_enter(struct xf_migration *m, enum xf_migration_stage stage,
 {
     m->drain_ms = XF_MIGRATION_DRAIN_MS;
     if (stage == XF_MIGRATION_DRAINING && m->stage == XF_MIGRATION_FLIPPING) {
-        m->drain_ms += 2 * (now_ms - m->entered_ms);
+        m->drain_ms += MIN(2 * (now_ms - m->entered_ms),
+                           XF_MIGRATION_DRAIN_MAX_MS);
     }
     m->stage = stage;
     m->entered_ms = m->moved_ms = now_ms;

@@ -96,7 +96,8 @@ enum xf_migration_action {
 #define XF_MIGRATION_DRAIN_MS 500       /* What is under way on the old way; and
                                          * twice what the flip took: hosts that
                                          * are slow to carry it out are slow to
-                                         * forward, too. */
+                                         * forward, too... */
+#define XF_MIGRATION_DRAIN_MAX_MS 5000  /* ...unless one was away meanwhile. */
 
 /* What a host says of the migration. */
 struct xf_migration_host {

@@ -404,17 +404,8 @@ bool
 xf_rt_has_addr(const struct xf_rt *rt, const struct xf_iface *iface,
                const struct in6_addr *ip)
 {
-    const struct rt_iface *owner = CONTAINER_OF(iface, struct rt_pub,
-                                                iface)->owner;
-    const struct rt_addr *addr;
-
-    CMAP_FOR_EACH_WITH_HASH (addr, node, rt_hash_at(rt, owner, ip),
-                             &rt->addrs) {
-        if (addr->iface == owner && IN6_ARE_ADDR_EQUAL(&addr->addr, ip)) {
-            return true;
-        }
-    }
-    return false;
+    return rt_addr_is_own(rt, CONTAINER_OF(iface, struct rt_pub,
+                                           iface)->owner, ip);
 }
 
 /* The routes that follow from 'addr'.  A link-local address has none: its
