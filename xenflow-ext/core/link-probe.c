@@ -96,7 +96,8 @@ xf_probe_parse(const void *payload, size_t size, struct xf_probe *probe)
     memcpy(&wire, payload, sizeof wire);
     if (wire.magic != htonl(MAGIC)
         || wire.version != VERSION_1
-        || (wire.type != XF_PROBE_REQUEST && wire.type != XF_PROBE_ANSWER)) {
+        || (wire.type != XF_PROBE_REQUEST && wire.type != XF_PROBE_ANSWER
+            && wire.type != XF_PROBE_LAST)) {
         return false;
     }
     memset(probe, 0, sizeof *probe);

@@ -35,7 +35,9 @@
  *    44  position of the hop that it was sent into, zero (3)
  *
  * padded with zeros to the least size of a frame.  An answer has the request's
- * nonce, sequence and position.
+ * nonce, sequence and position.  A last request says that nothing follows which
+ * isn't a probe: frames don't overtake each other, so who receives it has all
+ * that was sent, and who is answered knows that.
  *
  * Frames come from anyone: what isn't exactly this is no probe.
  *
@@ -54,6 +56,7 @@
 enum xf_probe_type {
     XF_PROBE_REQUEST = 1,
     XF_PROBE_ANSWER = 2,
+    XF_PROBE_LAST = 3,          /* A request, too. */
 };
 
 struct xf_probe {

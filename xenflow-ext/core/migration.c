@@ -39,11 +39,6 @@ void
 xf_migration_enter(struct xf_migration *m, enum xf_migration_stage stage,
                    long long int now_ms)
 {
-    m->drain_ms = XF_MIGRATION_DRAIN_MS;
-    if (stage == XF_MIGRATION_DRAINING && m->stage == XF_MIGRATION_FLIPPING) {
-        m->drain_ms += MIN(2 * (now_ms - m->entered_ms),
-                           XF_MIGRATION_DRAIN_MAX_MS);
-    }
     m->stage = stage;
     m->entered_ms = m->moved_ms = now_ms;
     m->progress = 0;
@@ -245,7 +240,7 @@ run_draining(const struct xf_migration *m,
              char **why)
 {
     if (seen->is_laid) {
-        if (now_ms >= m->entered_ms + m->drain_ms) {
+        if (now_ms >= m->entered_ms + XF_MIGRATION_DRAIN_MS) {
             return XF_MIGRATION_CLEAR;
         }
         *why = xstrdup("the old way empties");
@@ -343,7 +338,7 @@ xf_migration_timeout(const struct xf_migration *m)
     case XF_MIGRATION_MOVING:
         return m->moved_ms + XF_MIGRATION_MOVING_MS;
     case XF_MIGRATION_DRAINING:
-        return m->entered_ms + m->drain_ms;
+        return m->entered_ms + XF_MIGRATION_DRAIN_MS;
     case XF_MIGRATION_NONE:
     case XF_MIGRATION_PLANNED:
     case XF_MIGRATION_FLIPPING:

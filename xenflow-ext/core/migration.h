@@ -93,11 +93,10 @@ enum xf_migration_action {
 /* Time limits, in milliseconds. */
 #define XF_MIGRATION_PREWIRE_MS 60000   /* From prewire to undoing. */
 #define XF_MIGRATION_MOVING_MS 120000   /* Without progress, to undoing. */
-#define XF_MIGRATION_DRAIN_MS 500       /* What is under way on the old way; and
-                                         * twice what the flip took: hosts that
-                                         * are slow to carry it out are slow to
-                                         * forward, too... */
-#define XF_MIGRATION_DRAIN_MAX_MS 5000  /* ...unless one was away meanwhile. */
+#define XF_MIGRATION_DRAIN_MS 500       /* What is under way on the old way.  Our
+                                         * switches acknowledge the flip only
+                                         * when that is empty; others don't
+                                         * know. */
 
 /* What a host says of the migration. */
 struct xf_migration_host {
@@ -132,7 +131,6 @@ struct xf_migration_seen {
 struct xf_migration {
     enum xf_migration_stage stage; /* As in the row. */
     long long int entered_ms;   /* When this coordinator saw it first. */
-    long long int drain_ms;     /* DRAINING: how long the old way may take. */
     long long int moved_ms;     /* When the machine's progress last grew. */
     int progress;               /* MOVING: the hosts' percentage then. */
 };

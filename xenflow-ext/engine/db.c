@@ -143,11 +143,13 @@ xf_db_run(struct xf_db *db, long long int now_ms)
     xf_db_write_run(db, now_ms);
 }
 
-/* Whether the datapath has acknowledged what is waited for. */
+/* Whether the datapath has acknowledged what is waited for, and ways of links
+ * that are out of use since have emptied. */
 static bool
 is_acked(const struct xf_db *db)
 {
-    return db->wait_cfg >= 0 && db->engine->acked >= db->wait_generation;
+    return (db->wait_cfg >= 0 && db->engine->acked >= db->wait_generation
+            && xf_links_are_empty(db->engine));
 }
 
 /* Arranges for poll_block() to wake when xf_db_run() has something to do. */

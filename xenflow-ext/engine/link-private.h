@@ -39,6 +39,14 @@ struct xf_probing {
     long long int next_ms;
     uint64_t n_sent, n_answers; /* Requests, and answers to them. */
     uint64_t n_answered;        /* Requests of the other end. */
+
+    /* After the flip to another way. */
+    bool empties;               /* What was sent by this way is waited for. */
+    bool heard_last;            /* All that the other end sent is here. */
+    bool answered_last;         /* All that this end sent is there. */
+    uint32_t last_seq;          /* Of the first last request; 0: none yet. */
+    long long int empty_by_ms;  /* When nobody waits any more; LLONG_MAX: the
+                                 * flip isn't in the datapath yet. */
 };
 
 /* A hop that is stated. */
@@ -47,6 +55,8 @@ struct xf_own_hop {
     char *error;                /* Why it isn't in the table; NULL: it is. */
     uint64_t since;             /* Engine's generation since which all of that
                                  * is so; 0: not published yet. */
+    uint64_t left;              /* The same of that another way is in use; 0:
+                                 * not so. */
     struct xf_probing probing;
 };
 
@@ -114,6 +124,11 @@ void xf_hop_put(const struct xf_hop *, struct ds *);
 /* link-probe.c */
 void xf_probes_run(struct xf_engine *, long long int now_ms);
 void xf_probes_wait(struct xf_engine *);
+void xf_probes_leave(struct xf_own_hop *, uint64_t generation);
+void xf_probes_left(struct xf_engine *, long long int now_ms);
+/* Whether no way that is out of use has anything in it, as far as that is
+ * waited for. */
+bool xf_links_are_empty(const struct xf_engine *);
 bool xf_hop_side_is_end(const struct xf_engine *, const struct xf_hop *,
                         int side);
 int xf_hop_end(const struct xf_engine *, const struct xf_hop *);

@@ -38,7 +38,16 @@ VLOG_DEFINE_THIS_MODULE(xf_link_probe);
  * probed slowly: it may be that its other end isn't wired yet.
  *
  * A way with both of its ends here is proven as soon as the datapath has it.
- * */
+ *
+ * When another way is put to use, the old one still has frames in it: in cables,
+ * and in queues of switches that are slow.  So each end says, by a last request,
+ * that it sends nothing more into it; what it received and answered shows that
+ * the way is empty.  Where the link goes on (a newer way has the same end) that
+ * is at once.  A router that has left this switch goes on forwarding what still
+ * comes to it by its other old ways: it ends these when all of them have
+ * ended.  Until all are empty this switch doesn't acknowledge the configuration
+ * that put the others to use (engine/db.c), for EMPTY_MS at most, so nobody takes
+ * old ways away too early. */
 
 #define NEWS_MAX 1024           /* In the queue. */
 #define FAST_MS 20              /* Until proven, */
@@ -46,6 +55,7 @@ VLOG_DEFINE_THIS_MODULE(xf_link_probe);
 #define SLOW_MS 250             /* then. */
 #define PROVEN_MS 1000
 #define MISSING_MS 100          /* Proven, but an answer is missing. */
+#define EMPTY_MS 5000           /* What may be under way for so long. */
 #define N_LOST 3
 #define PER_TURN 64             /* Hops looked at, so that the main thread's
                                  * queue takes all requests. */
@@ -136,6 +146,123 @@ xf_hop_end(const struct xf_engine *engine, const struct xf_hop *hop)
     return end1 && end2 ? 2 : end1 ? 0 : end2 ? 1 : -1;
 }
 
+/* ---- Ways that empty. ---- */
+
+/* 'own' was published with the engine's 'generation'. */
+void
+xf_probes_leave(struct xf_own_hop *own, uint64_t generation)
+{
+    const struct xf_hop *hop = &own->hop;
+    struct xf_probing *p = &own->probing;
+
+    /* A transfer way is of the new generation, and has served by then. */
+    if (hop->use < hop->generation
+        || (hop->use == hop->generation && !xf_hop_is_transfer(hop))) {
+        own->left = 0;
+        p->empties = p->heard_last = p->answered_last = false;
+        p->last_seq = 0;
+    } else if (!own->left) {
+        own->left = generation;
+        p->empties = p->proven;
+        p->empty_by_ms = LLONG_MAX;
+    }
+}
+
+/* The datapath has acknowledged something. */
+void
+xf_probes_left(struct xf_engine *engine, long long int now_ms)
+{
+    struct xf_links *links = &engine->links;
+
+    for (size_t i = 0; i < links->n; i++) {
+        struct xf_own_hop *own = &links->hops[i];
+        struct xf_probing *p = &own->probing;
+
+        if (p->empties && p->empty_by_ms == LLONG_MAX
+            && engine->acked >= own->left) {
+            p->empty_by_ms = now_ms + EMPTY_MS;
+            p->next_ms = now_ms;
+        }
+    }
+}
+
+/* Whether 'side' is the same in both. */
+static bool
+same_end(const struct xf_hop *a, const struct xf_hop *b, int side)
+{
+    for (int i = 0; i < 2; i++) {
+        if (!strcmp(a->sides[side].port, b->sides[i].port)
+            && a->sides[side].vlan == b->sides[i].vlan) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether nothing is sent any more from the end 'side' of 'own' into its way,
+ * which is to be empty. */
+static bool
+has_ended(const struct xf_engine *engine, const struct xf_own_hop *own,
+          int side)
+{
+    const struct xf_links *links = &engine->links;
+    const char *port = own->hop.sides[side].port;
+    bool all_heard = true;
+
+    if (engine->acked < own->left) {
+        return false;
+    }
+    for (size_t i = 0; i < links->n; i++) {
+        const struct xf_own_hop *other = &links->hops[i];
+
+        if (!memcmp(&other->hop.id, &own->hop.id, sizeof own->hop.id)
+            && other->hop.generation > own->hop.generation
+            && !xf_hop_is_transfer(&other->hop)
+            && same_end(&own->hop, &other->hop, side)) {
+            return true;
+        }
+        if (other->probing.empties && !other->probing.heard_last
+            && !xf_hop_is_transfer(&other->hop)
+            && (!strcmp(other->hop.sides[0].port, port)
+                || !strcmp(other->hop.sides[1].port, port))) {
+            all_heard = false;
+        }
+    }
+    return all_heard;
+}
+
+/* Notes that 'own' has emptied, if so. */
+static void
+check_empty(struct xf_own_hop *own, long long int now_ms)
+{
+    struct xf_probing *p = &own->probing;
+
+    if (p->empties && p->heard_last && p->answered_last) {
+        p->empties = false;
+    } else if (p->empties && now_ms >= p->empty_by_ms) {
+        p->empties = false;
+        VLOG_WARN("link %s: after %d ms it isn't sure that generation %"PRIu64
+                  " is empty (%s): it isn't waited for any longer",
+                  own->hop.link, EMPTY_MS, own->hop.generation,
+                  p->heard_last ? "no answer came" : "its other end hasn't "
+                  "said that it sends nothing more");
+    }
+}
+
+/* See engine/link-private.h. */
+bool
+xf_links_are_empty(const struct xf_engine *engine)
+{
+    const struct xf_links *links = &engine->links;
+
+    for (size_t i = 0; i < links->n; i++) {
+        if (links->hops[i].probing.empties) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- Probes. ---- */
 
 /* Sends 'probe' into the way of 'hop' from its end 'side'. */
@@ -178,10 +305,12 @@ probe_hop(struct xf_engine *engine, struct xf_own_hop *own,
 
     if (side < 0) {
         p->next_ms = now_ms + PROVEN_MS;
+        p->empties = false;
         set_proven(engine, own, false);
         return;
     } else if (side == 2) {
         p->next_ms = now_ms + PROVEN_MS;
+        p->empties = false;
         set_proven(engine, own, true);
         return;
     }
@@ -194,20 +323,25 @@ probe_hop(struct xf_engine *engine, struct xf_own_hop *own,
         set_proven(engine, own, false);
     }
 
+    bool is_last = p->empties && has_ended(engine, own, side);
     struct xf_probe probe = {
-        .type = XF_PROBE_REQUEST,
+        .type = is_last ? XF_PROBE_LAST : XF_PROBE_REQUEST,
         .id = own->hop.id,
         .generation = own->hop.generation,
         .nonce = p->nonce,
         .seq = ++p->seq,
         .position = own->hop.position,
     };
+    if (is_last && !p->last_seq) {
+        p->last_seq = probe.seq;
+    }
     send_probe(engine, &own->hop, side, &probe);
     p->n_sent++;
     p->n_unanswered++;
 
     /* Hops that came together don't go on together. */
-    int period_ms = (p->proven
+    int period_ms = (p->empties ? MISSING_MS
+                     : p->proven
                      ? (p->n_unanswered > 1 ? MISSING_MS : PROVEN_MS)
                      : p->n_unanswered < N_FAST ? FAST_MS : SLOW_MS);
     p->next_ms = now_ms + period_ms + random_range(period_ms / 4);
@@ -226,6 +360,32 @@ find_hop(struct xf_links *links, const struct xf_probe_news *news)
         }
     }
     return NULL;
+}
+
+/* Some end may have its last request sent now. */
+static void
+hasten(struct xf_links *links)
+{
+    for (size_t i = 0; i < links->n; i++) {
+        struct xf_probing *p = &links->hops[i].probing;
+
+        if (p->empties && !p->last_seq) {
+            p->next_ms = links->next_probe_ms = LLONG_MIN;
+        }
+    }
+}
+
+/* Takes the answer to request 'seq'; returns false if that is none, or too
+ * old to prove anything but that the way is empty. */
+static bool
+take_answer(struct xf_probing *p, uint32_t seq)
+{
+    uint32_t age = p->seq - seq;
+
+    if (p->last_seq && age <= p->seq - p->last_seq) {
+        p->answered_last = true;
+    }
+    return age < N_LOST;
 }
 
 /* Answers a request, or takes an answer. */
@@ -247,19 +407,24 @@ take_probe(struct xf_engine *engine, const struct xf_probe_news *news)
     }
 
     struct xf_probing *p = &own->probing;
-    if (probe.type == XF_PROBE_REQUEST) {
+    if (probe.type != XF_PROBE_ANSWER) {
+        if (probe.type == XF_PROBE_LAST && !p->heard_last) {
+            p->heard_last = true;
+            hasten(&engine->links);
+        }
         p->n_answered++;
         probe.type = XF_PROBE_ANSWER;
         send_probe(engine, &own->hop, !news->in, &probe);
     } else if (p->begun && probe.nonce == p->nonce
                && probe.position == own->hop.position
-               && p->seq - probe.seq < N_LOST) {
+               && take_answer(p, probe.seq)) {
         p->n_answers++;
         p->n_unanswered = 0;
         set_proven(engine, own, true);
     } else {
         engine->links.n_bad_probes++;
     }
+    check_empty(own, LLONG_MIN);
 }
 
 /* Sends what is due, as much as one turn may. */
@@ -278,6 +443,7 @@ send_probes(struct xf_engine *engine, long long int now_ms)
         if (!xf_hop_is_acked(engine, own)) {
             continue;           /* xf_links_run() comes back to it. */
         }
+        check_empty(own, now_ms);
         if (now_ms >= own->probing.next_ms) {
             if (n++ >= PER_TURN) {
                 links->next_probe = j;

@@ -195,6 +195,7 @@ hop_state(const struct xf_engine *engine, const struct xf_own_hop *own)
             : !sw->port_exists(sw, own->hop.sides[0].port)
               || !sw->port_exists(sw, own->hop.sides[1].port) ? "no port"
             : !xf_hop_is_acked(engine, own) ? "pending"
+            : own->probing.empties ? "emptying"
             : own->probing.proven ? "proven"
             : xf_hop_end(engine, &own->hop) >= 0 ? "unproven"
             : "forwarding");

@@ -186,6 +186,7 @@ inherit(struct xf_own_hop *new, struct xf_links *links, size_t *next)
     if (same && same_sides(&old->hop, &new->hop)) {
         new->probing = old->probing;
         new->since = old->since;
+        new->left = old->left;
         new->error = nullable_xstrdup(old->error);
     }
 }
@@ -218,6 +219,7 @@ publish(struct xf_engine *engine)
         }
         free(own->error);
         own->error = errors[i];
+        xf_probes_leave(own, links->generation);
     }
     free(hops);
     free(errors);
@@ -461,6 +463,7 @@ xf_links_run(struct xf_engine *engine, long long int now_ms)
         links->acked = engine->acked >= links->generation;
         links->state_seq++;
         links->next_probe_ms = now_ms;
+        xf_probes_left(engine, now_ms);
     }
     atomic_read(&engine->links_ports_changed, &ports_changed);
     if (ports_changed) {
