@@ -86,16 +86,17 @@ class Flow:
     background: start, do something, finish()."""
 
     def __init__(self, lab, source, target, to, rate, *options, watch=None,
-                 end=("--seconds=%d" % FULL_S,), port=PORT):
+                 end=("--seconds=%d" % FULL_S,), port=PORT, drain_ms=DRAIN_MS):
         """'watch': {node: [interfaces]} whose packets are counted too; 'end':
-        when the sender stops."""
+        when the sender stops; 'drain_ms': what came nowhere for so long is
+        lost."""
         # A late packet of another flow isn't one of this.
         stream = ["--stream=%d" % next(STREAMS), "--port=%d" % port]
         self.drops = softnet_drops()
         self.watches = {node: Tool(lab, node, "watch", *stream, *names)
                         for node, names in (watch or {}).items()}
         self.receiver = Tool(lab, target, "receive", *stream,
-                             "--drain=%d" % DRAIN_MS)
+                             "--drain=%d" % drain_ms)
         addresses = [to] if isinstance(to, str) else list(to)
         self.sender = Tool(lab, source, "send", *stream, "--rate=%d" % rate,
                            *end, *options, *addresses)

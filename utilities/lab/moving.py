@@ -39,10 +39,11 @@ class Traffic:
     """Numbered packets at 'rate' per second in each of 'ways', which are
     (source, target, address), until halt()."""
 
-    def __init__(self, here, ways, rate, *options):
+    def __init__(self, here, ways, rate, *options,
+                 drain_ms=measure.DRAIN_MS):
         self.flows = [measure.Flow(here, *way, rate, *options,
                                    end=("--seconds=%d" % LONGEST_S,),
-                                   port=next(PORTS))
+                                   port=next(PORTS), drain_ms=drain_ms)
                       for way in ways]
 
     def halt(self):
@@ -171,17 +172,28 @@ def adjacencies(here, routers):
     return result
 
 
+def knows_routes(here, router):
+    """Whether its switch has had all routes of 'router': only then it moves."""
+    host = here.switches[place(here, router)]
+    speakers = json.loads(host.appctl("xenflow/speaker-list", "--json",
+                                      router))
+    return bool(speakers) and all(speaker["epoch"] == "settled"
+                                  for speaker in speakers)
+
+
 def all_full(here, routers, n):
-    """Waits for 'n' adjacencies in Full; returns adjacencies()."""
+    """Waits for 'n' adjacencies in Full, and until switches know the routers'
+    routes; returns adjacencies()."""
     deadline = time.monotonic() + FULL_S
     while True:
         found = adjacencies(here, routers)
-        if len(found) == n and all(state.startswith("Full")
-                                   for state, _ in found.values()):
+        if len(found) == n and all(
+                state.startswith("Full") for state, _ in found.values()) \
+                and all(knows_routes(here, router) for router in routers):
             return found
         if time.monotonic() > deadline:
-            raise system.LabError("OSPF isn't Full after %d s: %s"
-                                  % (FULL_S, found))
+            raise system.LabError("OSPF isn't Full, or switches don't know its "
+                                  "routes, after %d s: %s" % (FULL_S, found))
         time.sleep(0.2)
 
 
