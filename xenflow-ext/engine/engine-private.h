@@ -127,11 +127,13 @@ struct xf_router {
     atomic_bool separated;
     atomic_bool fib;            /* Translation fib is in force. */
     atomic_bool transferring;   /* See transfer.c. */
+    atomic_bool answering;      /* The same. */
     atomic_bool holding;
     OVSRCU_TYPE(struct xf_segments *) segments; /* NULL for a router. */
     struct xf_rules rules;
 
     /* Engine's thread only. */
+    long long int answer_until_ms; /* While 'answering'. */
     struct xf_router_config config;
     struct ovs_list node;       /* In engine's 'routers' or 'dying'. */
     struct ovs_list claims;     /* Of 'struct xf_claim'. */

@@ -77,6 +77,8 @@ struct xf_links {
     uint64_t state_seq;         /* Counts changes of what Link_State says. */
     struct eth_addr mac;        /* Source of probes. */
     long long int next_probe_ms;
+    long long int next_answer_ms; /* When a router answers for itself again;
+                                   * LLONG_MAX: none is to. */
     size_t next_probe;          /* Hop with which the next turn begins. */
     char *file;                 /* NULL: nothing is kept. */
     bool dirty;                 /* The file isn't as it should be. */
@@ -136,5 +138,7 @@ int xf_hop_end(const struct xf_engine *, const struct xf_hop *);
 /* transfer.c */
 struct xf_job;
 bool xf_hold_end_done(struct xf_engine *, struct xf_job *);
+void xf_transfer_run(struct xf_engine *, long long int now_ms);
+void xf_transfer_wait(const struct xf_engine *);
 
 #endif /* engine/link-private.h */

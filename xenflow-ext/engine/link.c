@@ -72,7 +72,7 @@ xf_links_init(struct xf_links *links)
     atomic_init(&links->n_news_dropped, UINT64_C(0));
     eth_addr_random(&links->mac);
     links->acked = true;
-    links->next_probe_ms = LLONG_MAX;
+    links->next_probe_ms = links->next_answer_ms = LLONG_MAX;
 }
 
 /* The configuration of this switch is kept: so are its links. */
@@ -471,6 +471,7 @@ xf_links_run(struct xf_engine *engine, long long int now_ms)
         links->state_seq++;
     }
     xf_probes_run(engine, now_ms);
+    xf_transfer_run(engine, now_ms);
     if (links->dirty && links->file && now_ms >= links->next_write_ms) {
         write_file(links);
         links->next_write_ms = now_ms + WRITE_MS;
@@ -483,6 +484,7 @@ xf_links_wait(struct xf_engine *engine)
     const struct xf_links *links = &engine->links;
 
     xf_probes_wait(engine);
+    xf_transfer_wait(engine);
     if (links->dirty && links->file) {
         poll_timer_wait_until(links->next_write_ms);
     }

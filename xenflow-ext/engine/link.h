@@ -60,6 +60,9 @@ const struct xf_link_table *xf_engine_links(const struct xf_engine *);
 /* What is for the router's machine goes into the transfer ways; is held. */
 bool xf_router_is_transferring(const struct xf_router *);
 bool xf_router_is_holding(const struct xf_router *);
+/* Whether its machine moves, or has moved not long ago: the switch answers ARP
+ * for it. */
+bool xf_router_is_answered_for(const struct xf_router *);
 
 /* 'probe' came out of 'way', at an end.  Lock-free; dropped and counted when
  * too many wait. */

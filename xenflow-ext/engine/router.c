@@ -305,6 +305,7 @@ xf_router_create(struct xf_engine *engine, const char *name,
     xf_rules_init(&router->rules, config->max_rules, config->filter_deny);
     atomic_init(&router->separated, config->separated);
     atomic_init(&router->transferring, false);
+    atomic_init(&router->answering, false);
     atomic_init(&router->holding, false);
     ovs_list_init(&router->claims);
     ovs_list_init(&router->members);

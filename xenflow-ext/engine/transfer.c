@@ -20,6 +20,8 @@
 
 #include "engine/engine-private.h"
 #include "openvswitch/json.h"
+#include "openvswitch/poll-loop.h"
+#include "timeval.h"
 #include "util.h"
 
 /* Routers that move: what is for their machine.
@@ -33,8 +35,13 @@
  * action hands frames over at once.  Only then do translations hand over
  * without it.
  *
+ * While a machine moves, and for a while after it goes on, the switch answers
+ * ARP for it (seam/xf-xlate-link.h): its guest has to connect its cards anew.
+ *
  * Both are of the running switch only: a switch that restarts does neither.
  * Engine's thread, unless said otherwise. */
+
+#define ANSWER_MS 30000         /* After a machine has gone on. */
 
 /* ---- Readers: any thread. ---- */
 
@@ -58,6 +65,64 @@ xf_router_is_holding(const struct xf_router *router)
     atomic_read_relaxed(&CONST_CAST(struct xf_router *, router)->holding,
                         &yes);
     return yes;
+}
+
+/* See engine/link.h. */
+bool
+xf_router_is_answered_for(const struct xf_router *router)
+{
+    bool yes;
+
+    atomic_read_relaxed(&CONST_CAST(struct xf_router *, router)->answering,
+                        &yes);
+    return (yes || xf_router_is_transferring(router)
+            || xf_router_is_holding(router));
+}
+
+/* ---- After a move. ---- */
+
+static void
+answer_for(struct xf_engine *engine, struct xf_router *router)
+{
+    struct xf_links *links = &engine->links;
+
+    router->answer_until_ms = time_msec() + ANSWER_MS;
+    links->next_answer_ms = MIN(links->next_answer_ms,
+                                router->answer_until_ms);
+    atomic_store_relaxed(&router->answering, true);
+}
+
+/* Lets routers answer for themselves whose time has come. */
+void
+xf_transfer_run(struct xf_engine *engine, long long int now_ms)
+{
+    struct xf_links *links = &engine->links;
+    struct xf_router *router;
+
+    if (now_ms < links->next_answer_ms) {
+        return;
+    }
+    links->next_answer_ms = LLONG_MAX;
+    LIST_FOR_EACH (router, node, &engine->routers) {
+        bool answering;
+
+        atomic_read_relaxed(&router->answering, &answering);
+        if (answering && now_ms >= router->answer_until_ms) {
+            atomic_store_relaxed(&router->answering, false);
+            xf_engine_changed(engine, true);
+        } else if (answering) {
+            links->next_answer_ms = MIN(links->next_answer_ms,
+                                        router->answer_until_ms);
+        }
+    }
+}
+
+void
+xf_transfer_wait(const struct xf_engine *engine)
+{
+    if (engine->links.next_answer_ms != LLONG_MAX) {
+        poll_timer_wait_until(engine->links.next_answer_ms);
+    }
 }
 
 /* ---- Commands. ---- */
@@ -160,6 +225,7 @@ xf_hold_end_done(struct xf_engine *engine, struct xf_job *job)
         return false;
     }
     atomic_store_relaxed(&router->holding, false);
+    answer_for(engine, router);
     job->generation = xf_engine_changed(engine, true);
     return true;
 }

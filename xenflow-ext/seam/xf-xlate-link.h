@@ -276,8 +276,7 @@ static bool
 xf_output_elsewhere(struct xlate_ctx *ctx, const struct xf_visit *v,
                     const struct xport *vif)
 {
-    if ((xf_router_is_transferring(v->router)
-         || xf_router_is_holding(v->router)) && xf_answer_arp(ctx, v)) {
+    if (xf_router_is_answered_for(v->router) && xf_answer_arp(ctx, v)) {
         return true;
     }
     if (xf_router_is_transferring(v->router)) {
