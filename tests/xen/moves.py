@@ -248,7 +248,7 @@ class Moves:
         line = self.moves(router, False, min(2, self.n_moves))[0]
         self.database.xfctl("router-set", router.name, "separated=true")
         self.database.settle()
-        self.steps.wait_way()
+        wait("ping from a to b", lambda: self.steps.ping(1), FULL_S)
         return line
 
     def move_vr1(self):

@@ -137,6 +137,7 @@ int xf_hop_end(const struct xf_engine *, const struct xf_hop *);
 
 /* transfer.c */
 struct xf_job;
+void xf_transfer_init(struct xf_router *);
 bool xf_hold_end_done(struct xf_engine *, struct xf_job *);
 void xf_transfer_run(struct xf_engine *, long long int now_ms);
 void xf_transfer_wait(const struct xf_engine *);

@@ -304,9 +304,7 @@ xf_router_create(struct xf_engine *engine, const char *name,
     router->config = *config;
     xf_rules_init(&router->rules, config->max_rules, config->filter_deny);
     atomic_init(&router->separated, config->separated);
-    atomic_init(&router->transferring, false);
-    atomic_init(&router->answering, false);
-    atomic_init(&router->holding, false);
+    xf_transfer_init(router);
     ovs_list_init(&router->claims);
     ovs_list_init(&router->members);
     ovsrcu_init(&router->segments, NULL);

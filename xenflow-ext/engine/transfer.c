@@ -79,6 +79,17 @@ xf_router_is_answered_for(const struct xf_router *router)
             || xf_router_is_holding(router));
 }
 
+/* ---- Life. ---- */
+
+/* A router begins. */
+void
+xf_transfer_init(struct xf_router *router)
+{
+    atomic_init(&router->transferring, false);
+    atomic_init(&router->holding, false);
+    atomic_init(&router->answering, false);
+}
+
 /* ---- After a move. ---- */
 
 static void
