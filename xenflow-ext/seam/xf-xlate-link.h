@@ -30,7 +30,7 @@
  * While a router moves, what is for its machine goes into the transfer way, or
  * waits in the datapath (engine/link.h).  Who asks for one of its addresses by
  * ARP is answered: hosts give a router up that is silent for some seconds, and
- * a machine may stand still for longer.
+ * a machine may stand still for longer, and takes a while to come to itself.
  *
  * Into a cable, a link with a bandwidth sends by its queue (xenflow/hops.h),
  * whatever queue a rule has chosen: there are no others at that port.  So does
